@@ -1,0 +1,1 @@
+"""Pure translators between a provider's wire and the domain."""

@@ -1,0 +1,1 @@
+"""What the service speaks about: values, events, errors and pure decisions. Standard library only."""

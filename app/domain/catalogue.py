@@ -1,0 +1,77 @@
+"""Models, the keys that open them, and the order in which a request will try them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.money import Price
+
+TEXT: frozenset[str] = frozenset({"text"})
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One row of the catalogue.
+
+    integration: the provider's name in lower case (`groq`, `gemini`, `grok`, `openai`, `anthropic`, `ngrok`,
+        `ollama`, `demo`, or the name of one added at run time).
+    base_url: None means the provider's own (settings); rows made at run time carry theirs.
+    context_window, max_output: tokens, None where unknown.
+    inputs, outputs: modalities in the contract's words (text, image, video, audio, file; text, image, embedding,
+        transcript).
+    unavailable: why it cannot answer now ("no key", "withdrawn by its provider"), None where it can.
+    rank: its place in the catalogue's own order, lowest first.
+    """
+
+    id: str
+    integration: str
+    name: str
+    context_window: int | None = None
+    max_output: int | None = None
+    inputs: frozenset[str] = TEXT
+    outputs: frozenset[str] = TEXT
+    price: Price | None = None
+    active: bool = True
+    reasoning: bool = False
+    chat: bool = True
+    tools: bool = True
+    abilities_known: bool = True
+    base_url: str | None = None
+    unavailable: str | None = None
+    rank: int = 0
+    rpm: int | None = None
+    tpm: int | None = None
+
+    @property
+    def available(self) -> bool:
+        return self.active and self.unavailable is None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A provider key. mask shows at most its last four characters; repr never shows the secret."""
+
+    id: str
+    integration: str
+    secret: str
+    mask: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.integration}, {self.mask})"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model and the key it would be asked with; reason says in a word or two why it stands where it does."""
+
+    model: Model
+    credential: Credential | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The candidates of one request in the order they will be tried, and those left out with the reason."""
+
+    candidates: tuple[Candidate, ...]
+    skipped: tuple[tuple[Model, str], ...] = ()

@@ -1,0 +1,120 @@
+"""A chat request as every layer below the door sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.domain.caller import Caller
+
+ChatRole = Literal["system", "developer", "user", "assistant", "tool"]
+Door = Literal["app", "openai", "short"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """url: a `data:` URL; `https:` ones are fetched by us before they come here. detail: OpenAI's low, high, auto."""
+
+    url: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPart:
+    """data: base64; format: wav, mp3, ..."""
+
+    data: str
+    format: str
+
+
+Part = TextPart | ImagePart | AudioPart
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """arguments: JSON text as the model wrote it, never parsed on the way through."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: ChatRole
+    content: str | tuple[Part, ...] | None
+    name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRef:
+    """The conversation a chat belongs to.
+
+    public_id: what the caller calls it, unique to the user.
+    must_exist: unknown is 404 (a `conversation_id` at the app door); otherwise it is begun under that name.
+    replaces: the prompt_id of the exchange that this one takes the place of, with all after it.
+    """
+
+    public_id: str
+    must_exist: bool
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat, parsed and checked.
+
+    prompt_id: our own time-ordered id, the same word in header, receipt, ledger and logs.
+    model: as asked for (a name, INTEGRATION/NAME or an alias).
+    messages: the whole prompt at the OpenAI door; system (if any) and the new user turn at the others, before
+        which recall puts the conversation's window.
+    params: OpenAI-named parameters as JSON values, checked at the door (temperature, tools, stop, n, ...), and
+        those unknown here that go on in the body. Never model, messages, stream or stream_options.
+    max_tokens: the caller's cap on the completion (max_tokens or max_completion_tokens), None for none.
+    conversation: None at the OpenAI door, which keeps none.
+    """
+
+    prompt_id: str
+    door: Door
+    caller: Caller
+    model: str
+    messages: tuple[Message, ...]
+    stream: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
+    max_tokens: int | None = None
+    strategy: str | None = None
+    fallbacks: tuple[str, ...] = ()
+    conversation: ConversationRef | None = None
+    drain: bool = False
+
+    @property
+    def wants_images(self) -> bool:
+        return any(isinstance(part, ImagePart) for m in self.messages if isinstance(m.content, tuple) for part in m.content)
+
+    @property
+    def wants_tools(self) -> bool:
+        return bool(self.params.get("tools"))
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """What one strategy is asked to send. model_name is the provider's own word for the model."""
+
+    model_name: str
+    base_url: str
+    secret: str | None
+    messages: tuple[Message, ...]
+    stream: bool
+    params: Mapping[str, Any] = field(default_factory=dict)
+    max_tokens: int | None = None
+    reasoning: bool = False

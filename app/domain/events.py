@@ -1,0 +1,161 @@
+"""What a chat says while it runs, from the provider's wire up to the door.
+
+A provider's strategy yields ProviderEvent; the orchestrator yields ChatEvent, of which exactly one `Done` or
+`Failed` is last. Whatever a door must know comes in here, never by callback.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.chat import FinishReason, ToolCall
+from app.domain.errors import DomainError
+from app.domain.usage import Usage
+
+
+@dataclass(slots=True)
+class ToolCallPart:
+    """A piece of a tool call. id and name come with the first piece; arguments are to be joined by index."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class Delta:
+    """A piece of the answer. choice: which of `n` answers. logprobs: the provider's object, passed on as it came."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallPart, ...] = ()
+    choice: int = 0
+    logprobs: Any = None
+
+
+@dataclass(slots=True)
+class Finish:
+    """The provider said why one of the answers ends. Without it an answer is broken."""
+
+    reason: FinishReason
+    choice: int = 0
+
+
+@dataclass(slots=True)
+class UsageReport:
+    """The provider's own numbers; the last sane one counts."""
+
+    usage: Usage
+
+
+@dataclass(slots=True)
+class Skipped:
+    """A chunk that could not be read and was passed over."""
+
+    chunks: int = 1
+
+
+@dataclass(slots=True)
+class Silence:
+    """Nothing came for a heartbeat's length; a door may write a comment line."""
+
+
+ProviderEvent = Delta | Finish | UsageReport | Skipped | Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The chat was admitted; its row in the ledger exists from here on."""
+
+    prompt_id: str
+    conversation_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    n: int
+    model: str
+    provider: str
+    key_mask: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of one provider, as the receipt shows it.
+
+    started_ms: since the request came; status: the provider's HTTP status; error: a ProviderFault's kind;
+    next: what followed (None, retry, next_key, next_model, rescue, stop).
+    """
+
+    n: int
+    model: str
+    provider: str
+    key_mask: str | None
+    reason: str
+    started_ms: int
+    latency_ms: int
+    ttft_ms: int | None = None
+    status: int | None = None
+    error: str | None = None
+    usage: Usage | None = None
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Throw away all text and reasoning so far; what follows is another model's answer from its start."""
+
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One of `n` whole answers, folded from its deltas."""
+
+    text: str
+    reasoning: str
+    tool_calls: tuple[ToolCall, ...]
+    finish_reason: FinishReason
+    logprobs: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The chat ended well and is durable: its ledger row and messages are committed.
+
+    charge: nano-USD, None where no price is known.
+    """
+
+    answers: tuple[Answer, ...]
+    model: str
+    provider: str
+    usage: Usage
+    charge: int | None
+    attempts: int
+    latency_ms: int
+    ttft_ms: int | None
+    fallback: bool = False
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The chat ended otherwise, and that too is in the ledger. state: a terminal state of the contract."""
+
+    error: DomainError
+    state: str
+    usage: Usage
+    text: str = ""
+
+
+ChatEvent = Accepted | AttemptStarted | Attempt | Delta | Finish | Restart | Notice | Silence | Done | Failed

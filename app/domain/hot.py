@@ -1,0 +1,68 @@
+"""What the two hot trips to Redis carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.ledger import StoredMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Trip 1. conversation: the public id, None where the door keeps none; lease_ms: how long an in-flight record
+    stands without a sign of life."""
+
+    prompt_id: str
+    user_id: str
+    key_id: str | None
+    model: str
+    conversation: str | None
+    lease_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Epochs:
+    """Counters that a change raises, so that every worker forgets what it remembered: callers, catalogue."""
+
+    auth: int
+    catalogue: int
+
+
+@dataclass(frozen=True, slots=True)
+class HotWindow:
+    """A conversation as Redis knows it.
+
+    id: the conversation's row id, None where Redis does not know it (then SQL decides).
+    messages: oldest first, ordered by prompt_id and question before answer; None where there is no window to trust
+        (never built, expired, a settle that failed, another chat of this conversation in flight): recall reads SQL.
+    version: hand it back at settle, so that a window rebuilt from SQL is not laid over a newer one.
+    model: the model that answered last.
+    """
+
+    id: str | None
+    messages: tuple[StoredMessage, ...] | None
+    version: int
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    epochs: Epochs
+    window: HotWindow | None
+
+
+@dataclass(frozen=True, slots=True)
+class HotSettlement:
+    """Trip 2. exchange: what is appended to the window (() where nothing was stored); rebuilt: the window as SQL had
+    it, laid down first if the version still holds; drop: throw the window away instead (an exchange was replaced)."""
+
+    prompt_id: str
+    user_id: str
+    key_id: str | None
+    conversation: str | None
+    conversation_row: str | None
+    version: int
+    exchange: tuple[StoredMessage, ...]
+    rebuilt: tuple[StoredMessage, ...] | None
+    model: str | None
+    drop: bool = False

@@ -1,0 +1,1 @@
+"""Provider rows and the services made of them."""

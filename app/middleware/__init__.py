@@ -1,0 +1,1 @@
+"""Caller, request id, access log, error shaping; no business rule."""

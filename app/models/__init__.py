@@ -1,0 +1,1 @@
+"""SQLAlchemy tables; no queries, no rules."""

@@ -1,0 +1,1 @@
+"""Blueprints by door: parse, one service call, render."""

@@ -1,0 +1,1 @@
+"""Shapes at the doors: parse in, render out."""

@@ -1,0 +1,1 @@
+"""Models and keys at run time."""

@@ -1,0 +1,1 @@
+"""The chat: admit, recall, choose, call, settle."""

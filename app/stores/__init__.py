@@ -1,0 +1,1 @@
+"""Hot and blob state: Redis classes each beside its Lua file."""

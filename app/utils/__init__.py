@@ -1,0 +1,1 @@
+"""A subject a file; imports nothing of ours."""

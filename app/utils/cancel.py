@@ -1,0 +1,35 @@
+"""A request's right to be stopped: by its client leaving, by the shutdown, by its token being revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Cancel:
+    """Set once, with a reason; whoever holds something open registers how to let go of it."""
+
+    __slots__ = ("_callbacks", "reason")
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self._callbacks: list[Callable[[], None]] = []
+
+    def cancel(self, reason: str) -> None:
+        """Stop it. Later reasons are ignored; callbacks run once, in the caller's greenlet, and must not block."""
+        if self.reason is not None:
+            return
+        self.reason = reason
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def add(self, callback: Callable[[], None]) -> None:
+        """Call it when stopped, at once where it already is."""
+        if self.reason is not None:
+            callback()
+        else:
+            self._callbacks.append(callback)
+
+    def remove(self, callback: Callable[[], None]) -> None:
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)

@@ -1,0 +1,1 @@
+"""The page: templates and static files; it uses the public API only."""
