@@ -1,0 +1,70 @@
+"""Names to addresses, in threads of their own, so that look-ups that hang stop nothing else.
+
+gevent's resolver shares ten threads with all that blocks; ten stuck look-ups there would stop every other one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent import monkey
+from gevent.event import AsyncResult
+from gevent.threadpool import ThreadPool
+
+Address = tuple[int, tuple[Any, ...]]
+
+_getaddrinfo: Callable[..., list[Any]] = monkey.get_original("socket", "getaddrinfo")
+
+
+class Resolver:
+    """Looks a name up once however many ask, and remembers the answer for `ttl` seconds."""
+
+    def __init__(self, threads: int = 8, ttl: float = 30.0) -> None:
+        self._pool = ThreadPool(threads)
+        self._ttl = ttl
+        self._known: dict[tuple[str, int], tuple[float, list[Address]]] = {}
+        self._asking: dict[tuple[str, int], AsyncResult[list[Address]]] = {}
+
+    def look_up(self, host: str, port: int, timeout: float) -> list[Address]:
+        """(family, sockaddr) pairs in the system's order. Raises OSError (gaierror, TimeoutError)."""
+        numeric = _numeric(host, port)
+        if numeric is not None:
+            return [numeric]
+        key = (host, port)
+        known = self._known.get(key)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        asked = self._asking.get(key)
+        if asked is None:
+            asked = self._asking[key] = AsyncResult()
+            gevent.spawn(self._ask, key, asked)
+        try:
+            return asked.get(timeout=max(timeout, 0.001))
+        except gevent.Timeout:
+            raise TimeoutError(f"looking up {host} took too long") from None
+
+    def _ask(self, key: tuple[str, int], asked: AsyncResult[list[Address]]) -> None:
+        try:
+            found = self._pool.apply(_getaddrinfo, (key[0], key[1], 0, socket.SOCK_STREAM))
+            addresses = [(family, sockaddr) for family, _, _, _, sockaddr in found]
+            self._known[key] = (time.monotonic() + self._ttl, addresses)
+            asked.set(addresses)
+        except (OSError, UnicodeError) as fault:
+            asked.set_exception(fault if isinstance(fault, OSError) else OSError(str(fault)))
+        finally:
+            self._asking.pop(key, None)
+
+
+def _numeric(host: str, port: int) -> Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if address.version == 4:
+        return socket.AF_INET, (host, port)
+    return socket.AF_INET6, (host, port, 0, 0)
