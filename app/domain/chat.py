@@ -62,11 +62,13 @@ class ConversationRef:
 
     public_id: what the caller calls it, unique to the user.
     must_exist: unknown is 404 (a `conversation_id` at the app door); otherwise it is begun under that name.
+    fresh: its id was made by this very request, so nobody can know it and nothing is to be looked up.
     replaces: the prompt_id of the exchange that this one takes the place of, with all after it.
     """
 
     public_id: str
     must_exist: bool
+    fresh: bool = False
     replaces: str | None = None
 
 
