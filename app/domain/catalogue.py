@@ -75,3 +75,20 @@ class Plan:
 
     candidates: tuple[Candidate, ...]
     skipped: tuple[tuple[Model, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider as configured here.
+
+    default_model: the model its alias stands for (`P_MODEL`), None for the best active one.
+    unavailable: why none of its models can answer ("no key"), None where they can.
+    real: False for the embedded `demo`, which never stands in for a provider that failed.
+    """
+
+    integration: str
+    base_url: str
+    credentials: tuple[Credential, ...] = ()
+    default_model: str | None = None
+    unavailable: str | None = None
+    real: bool = True

@@ -1,0 +1,72 @@
+"""The catalogue as it stood at one moment: what a name means, what can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from app.domain.catalogue import Model, Provider
+
+AUTO = "auto"
+IMAGE = "image"
+DEMO = "demo"
+
+
+class Snapshot:
+    """Frozen after it is made; a change of the catalogue makes another.
+
+    models: every row in the catalogue's own order, each with the reason why it cannot answer, if any.
+    """
+
+    def __init__(self, rows: Iterable[Model], providers: Mapping[str, Provider]) -> None:
+        self.providers = dict(providers)
+        self.models = tuple(sorted((self._available(row) for row in rows), key=lambda model: model.rank))
+        self.by_name: dict[str, tuple[Model, ...]] = {}
+        for model in self.models:
+            self.by_name[model.name] = (*self.by_name.get(model.name, ()), model)
+        self.real = tuple(m for m in self.models if m.available and m.chat and m.integration != DEMO)
+        self.demo = tuple(m for m in self.models if m.integration == DEMO)
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The words that stand for a choice and not for one row."""
+        integrations = sorted({m.integration for m in self.models if m.integration != DEMO})
+        return (AUTO, *integrations, IMAGE)
+
+    def shown_name(self, model: Model) -> str:
+        """How lists name a row: the second row of a name bears its integration."""
+        return model.name if self.by_name[model.name][0] is model else f"{model.integration}/{model.name}"
+
+    def find(self, name: str) -> tuple[Model, ...]:
+        """The rows a name means, best first; empty for an unknown one.
+
+        A bare name means its first row in the catalogue's order (the maker's own), then the others.
+        """
+        rows = self.by_name.get(name)
+        if rows is not None:
+            return rows
+        if name == AUTO:
+            return self.real or self.demo
+        if name == IMAGE:
+            return tuple(m for m in self.real if "image" in m.inputs)
+        integration, _, rest = name.partition("/")
+        if rest:
+            return tuple(m for m in self.by_name.get(rest, ()) if m.integration == integration)
+        return self._of_integration(integration)
+
+    def _of_integration(self, integration: str) -> tuple[Model, ...]:
+        rows = [m for m in self.models if m.integration == integration and m.chat]
+        provider = self.providers.get(integration)
+        default = provider.default_model if provider else None
+        rows.sort(key=lambda m: (m.name != default, not m.available, m.rank))
+        return tuple(rows)
+
+    def _available(self, row: Model) -> Model:
+        if row.unavailable is not None:
+            return row
+        provider = self.providers.get(row.integration)
+        if provider is None:
+            return row if row.base_url else replace(row, unavailable="no such provider here")
+        if provider.unavailable is not None and row.base_url is None:
+            return replace(row, unavailable=provider.unavailable)
+        return row

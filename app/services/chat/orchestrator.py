@@ -1,0 +1,112 @@
+"""The facade of a chat: admit, recall, choose, call, settle. Thick in order, thin in logic."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from app.domain.chat import ChatRequest
+from app.domain.errors import DomainError, InternalError, Unavailable
+from app.domain.events import Accepted, ChatEvent, Done, Failed
+from app.domain.hot import Admission, Admitted
+from app.domain.policies.ending import state_of
+from app.services.chat.failover import Failover
+from app.services.chat.recall import Recall
+from app.services.chat.run import ChatRun
+from app.services.chat.selector import LLMSelectorService
+from app.services.chat.settlement import Settlement
+from app.utils.cancel import Cancel
+from app.utils.clock import monotonic, utcnow
+
+log = logging.getLogger(__name__)
+
+
+class Admissions(Protocol):
+    def admit(self, admission: Admission) -> Admitted:
+        """Trip 1; raises Unavailable where Redis is away."""
+
+
+class ChatOrchestrator:
+    """lease_ms: how long an in-flight record stands. saw: told the epochs that came back with an admission."""
+
+    def __init__(
+        self,
+        selector: LLMSelectorService,
+        admissions: Admissions,
+        recall: Recall,
+        failover: Failover,
+        settlement: Settlement,
+        saw: Callable[[Admitted], None],
+        lease_ms: int,
+    ) -> None:
+        self._selector = selector
+        self._admissions = admissions
+        self._recall = recall
+        self._failover = failover
+        self._settlement = settlement
+        self._saw = saw
+        self._lease_ms = lease_ms
+
+    def run(self, request: ChatRequest, cancel: Cancel) -> Iterator[ChatEvent]:
+        """Answer one chat. Yields ChatEvents, exactly one Done or Failed last; close it to end it early.
+
+        Raises a DomainError where the chat is refused before it is accepted: then nothing is stored. Whatever
+        happens after `Accepted`, the ledger gets one terminal row.
+        """
+        chat = self._admit(request)
+        yield from self._answer(chat, cancel)
+
+    def _admit(self, request: ChatRequest) -> ChatRun:
+        plan = self._selector.plan(request)
+        chat = ChatRun(request, plan, monotonic(), utcnow())
+        chat.model = plan.candidates[0].model
+        conversation = request.conversation
+        admission = Admission(
+            prompt_id=request.prompt_id,
+            user_id=request.caller.user_id,
+            key_id=request.caller.key_id,
+            model=chat.model.name,
+            conversation=conversation.public_id if conversation else None,
+            lease_ms=self._lease_ms,
+        )
+        try:
+            chat.admitted = self._admissions.admit(admission)
+            self._saw(chat.admitted)
+        except Unavailable as fault:
+            log.warning("admitted without redis: %s", fault.message, extra={"request_id": request.prompt_id})
+        try:
+            self._recall.fill(chat)
+        except BaseException:
+            self._settlement.release(chat)
+            raise
+        return chat
+
+    def _answer(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
+        request = chat.request
+        try:
+            yield Accepted(request.prompt_id, request.conversation.public_id if request.conversation else None)
+            yield from self._failover.call(chat, cancel)
+            yield self._done(chat)
+        except DomainError as fault:
+            yield self._failed(chat, fault, cancel)
+        except Exception:
+            log.exception("a chat ended in a bug", extra={"request_id": request.prompt_id})
+            yield self._failed(chat, InternalError("something went wrong here"), cancel)
+        finally:
+            # The door closed us, or a greenlet was killed: no event can go out, the row still must.
+            if not chat.settled:
+                self._settlement.settle(chat, "client_gone" if cancel.reason != "shutdown" else "crashed")
+
+    def _done(self, chat: ChatRun) -> Done:
+        return self._settlement.complete(chat)
+
+    def _failed(self, chat: ChatRun, error: DomainError, cancel: Cancel) -> Failed:
+        if chat.settled:
+            # The answer was given but could not be made durable: that is told, not hidden.
+            return Failed(error, "crashed", self._settlement.usage(chat), chat.transcript.text)
+        state = state_of(error, cancel.reason)
+        if state == "crashed" and cancel.reason == "shutdown":
+            error = Unavailable("the server is shutting down")
+        self._settlement.settle(chat, state)
+        return Failed(error, state, self._settlement.usage(chat), chat.transcript.text)

@@ -1,0 +1,89 @@
+"""What the conversation said before, put in front of the new turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from app.domain.chat import ChatRequest, ConversationRef, Message, TextPart
+from app.domain.errors import InvalidRequest, NotFound
+from app.domain.ledger import StoredMessage
+from app.domain.policies import window as windows
+from app.domain.policies.tokens import estimate_prompt
+from app.services.chat.run import ChatRun
+from app.utils.ids import new_id
+
+
+class ConversationReads(Protocol):
+    def window(
+        self, user_id: str, public_id: str, limit: int
+    ) -> tuple[str, tuple[StoredMessage, ...]] | None:
+        """The conversation's row id and its newest messages, oldest first; None where the user has none of it."""
+
+
+class Recall:
+    """max_messages, max_tokens: the window that is sent."""
+
+    def __init__(self, conversations: ConversationReads, max_messages: int, max_tokens: int) -> None:
+        self._conversations = conversations
+        self._max_messages = max_messages
+        self._max_tokens = max_tokens
+
+    def fill(self, run: ChatRun) -> None:
+        """Set the run's conversation, window and prompt.
+
+        Raises NotFound where the conversation or the exchange to replace is unknown to this user.
+        """
+        request = run.request
+        ref = request.conversation
+        if ref is not None:
+            self._find(run, ref)
+        run.prompt = _with_window(request.messages, run.window)
+        run.question = _last_user_text(run.prompt)
+        run.prompt_tokens = estimate_prompt(run.prompt)
+
+    def _find(self, run: ChatRun, ref: ConversationRef) -> None:
+        hot = run.admitted.window if run.admitted else None
+        if ref.fresh:
+            run.row_id, run.is_new, run.rebuilt = (hot.id if hot else None) or new_id(), True, ()
+            return
+        if ref.replaces is None and hot is not None and hot.id is not None and hot.messages is not None:
+            run.row_id = hot.id
+            run.window = self._cut(hot.messages)
+            return
+        self._from_sql(run, ref, hot.id if hot else None)
+
+    def _from_sql(self, run: ChatRun, ref: ConversationRef, proposed: str | None) -> None:
+        stored = self._conversations.window(run.request.caller.user_id, ref.public_id, self._max_messages)
+        if stored is None:
+            if ref.must_exist:
+                raise NotFound("there is no such conversation", field="conversation_id")
+            run.row_id, run.is_new, run.rebuilt = proposed or new_id(), True, ()
+            return
+        run.row_id, messages = stored
+        run.rebuilt = messages
+        run.window = self._cut(messages)
+
+    def _cut(self, messages: Sequence[StoredMessage]) -> tuple[StoredMessage, ...]:
+        return windows.cut(messages, self._max_messages, self._max_tokens)
+
+
+def _with_window(messages: tuple[Message, ...], window: tuple[StoredMessage, ...]) -> tuple[Message, ...]:
+    """The window goes between the leading system messages and the new turn."""
+    if not window:
+        return messages
+    lead = 0
+    while lead < len(messages) and messages[lead].role in ("system", "developer"):
+        lead += 1
+    before = tuple(Message(stored.role, stored.content) for stored in window)
+    return (*messages[:lead], *before, *messages[lead:])
+
+
+def _last_user_text(messages: Sequence[Message]) -> str:
+    for message in reversed(messages):
+        if message.role == "user":
+            content = message.content
+            if isinstance(content, tuple):
+                return "\n".join(part.text for part in content if isinstance(part, TextPart))
+            return content or ""
+    return ""

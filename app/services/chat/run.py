@@ -1,0 +1,52 @@
+"""The state of one chat between its admission and its settlement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.domain.catalogue import Model, Plan
+from app.domain.chat import ChatRequest, Message
+from app.domain.events import Attempt
+from app.domain.hot import Admitted
+from app.domain.ledger import StoredMessage
+from app.domain.usage import Usage
+from app.services.chat.transcript import Transcript
+
+
+@dataclass(slots=True)
+class ChatRun:
+    """started: monotonic seconds; created_at: UTC.
+
+    admitted: None where Redis was away at admission.
+    row_id: the conversation's row, is_new: it has no row yet; window: what of it went into the prompt, rebuilt: the
+        same where it was read from SQL, so that Redis can be given it again.
+    prompt: what is sent; prompt_tokens: its estimated length.
+    model: the one that answers; settled: the terminal state is written.
+    """
+
+    request: ChatRequest
+    plan: Plan
+    started: float
+    created_at: datetime
+    admitted: Admitted | None = None
+    row_id: str | None = None
+    is_new: bool = False
+    window: tuple[StoredMessage, ...] = ()
+    rebuilt: tuple[StoredMessage, ...] | None = None
+    prompt: tuple[Message, ...] = ()
+    prompt_tokens: int = 0
+    question: str = ""
+    model: Model | None = None
+    usage: Usage | None = None
+    transcript: Transcript = field(default_factory=Transcript)
+    attempts: list[Attempt] = field(default_factory=list)
+    ttft_ms: int | None = None
+    skipped_chunks: int = 0
+    settled: bool = False
+
+    @property
+    def fallback(self) -> bool:
+        """Whether another model answered than the first that was tried for."""
+        first = self.plan.candidates[0].model
+        return self.model is not None and self.model is not first

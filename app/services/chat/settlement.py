@@ -1,0 +1,136 @@
+"""Turns a chat that ended into what the ledger keeps of it."""
+
+from __future__ import annotations
+
+from app.domain.events import Done
+from app.domain.hot import HotSettlement
+from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, State, StoredMessage
+from app.domain.policies.tokens import estimate
+from app.domain.usage import Usage
+from app.services.chat.run import ChatRun
+from app.services.ledger.ledger import Ledger
+from app.utils.clock import monotonic, utcnow
+
+TITLE_LENGTH = 60
+
+
+class Settlement:
+    """Writes one terminal row a chat, with both messages where the caller was sent anything."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def complete(self, chat: ChatRun) -> Done:
+        """Settle a whole answer and say what it came to. Raises Unavailable where it could not be made durable."""
+        self.settle(chat, "complete")
+        model = chat.model or chat.plan.candidates[0].model
+        usage = self.usage(chat)
+        return Done(
+            answers=chat.transcript.answers(),
+            model=model.name,
+            provider=model.integration,
+            usage=usage,
+            charge=self._charge(chat, usage),
+            attempts=len(chat.attempts),
+            latency_ms=int((monotonic() - chat.started) * 1000),
+            ttft_ms=chat.ttft_ms,
+            fallback=chat.fallback,
+        )
+
+    def settle(self, chat: ChatRun, state: State) -> None:
+        """Write the terminal row, once."""
+        if chat.settled:
+            return
+        chat.settled = True
+        messages = self._messages(chat, state)
+        row = self._row(chat, state)
+        self._ledger.settle(
+            SettledChat(row, tuple(chat.attempts), self._conversation(chat) if messages else None, messages),
+            self._hot(chat, messages),
+        )
+
+    def release(self, chat: ChatRun) -> None:
+        """Nothing was accepted: let go of what the admission holds."""
+        chat.settled = True
+        self._ledger.release(self._hot(chat, ()))
+
+    def usage(self, chat: ChatRun) -> Usage:
+        """The provider's numbers, else counted here: nothing where nothing was said."""
+        if chat.usage is not None:
+            return chat.usage
+        return chat.transcript.counted(chat.prompt_tokens) if chat.transcript.has_content else Usage(source="counted")
+
+    def _charge(self, chat: ChatRun, usage: Usage) -> int | None:
+        price = chat.model.price if chat.model else None
+        return price.charge(usage.prompt, usage.completion, usage.cached) if price else None
+
+    def _row(self, chat: ChatRun, state: State) -> LedgerRow:
+        request = chat.request
+        model = chat.model or chat.plan.candidates[0].model
+        usage = self.usage(chat)
+        return LedgerRow(
+            prompt_id=request.prompt_id,
+            user_id=request.caller.user_id,
+            key_id=request.caller.key_id,
+            door=request.door,
+            model=model.name,
+            provider=model.integration,
+            state=state,
+            usage=usage,
+            charge=self._charge(chat, usage),
+            price=model.price,
+            cached=False,
+            fallback=chat.fallback,
+            skipped_chunks=chat.skipped_chunks,
+            ttft_ms=chat.ttft_ms,
+            latency_ms=int((monotonic() - chat.started) * 1000),
+            created_at=chat.created_at,
+        )
+
+    def _messages(self, chat: ChatRun, state: State) -> tuple[StoredMessage, ...]:
+        """The question and what the caller was sent; neither where the door keeps none or nothing was sent."""
+        if chat.request.conversation is None or not chat.transcript.has_content:
+            return ()
+        prompt_id = chat.request.prompt_id
+        text = chat.transcript.text
+        question = StoredMessage(prompt_id, "user", chat.question, estimate(chat.question), chat.created_at)
+        answer = StoredMessage(
+            prompt_id,
+            "assistant",
+            text,
+            estimate(text),
+            utcnow(),
+            model=chat.model.name if chat.model else None,
+            state=state,
+            reasoning=chat.transcript.reasoning or None,
+        )
+        return question, answer
+
+    def _conversation(self, chat: ChatRun) -> ConversationWrite | None:
+        ref = chat.request.conversation
+        if ref is None or chat.row_id is None:
+            return None
+        return ConversationWrite(
+            id=chat.row_id,
+            user_id=chat.request.caller.user_id,
+            public_id=ref.public_id,
+            is_new=chat.is_new,
+            title=" ".join(chat.question.split())[:TITLE_LENGTH],
+            replaces=ref.replaces,
+        )
+
+    def _hot(self, chat: ChatRun, exchange: tuple[StoredMessage, ...]) -> HotSettlement:
+        ref = chat.request.conversation
+        window = chat.admitted.window if chat.admitted else None
+        return HotSettlement(
+            prompt_id=chat.request.prompt_id,
+            user_id=chat.request.caller.user_id,
+            key_id=chat.request.caller.key_id,
+            conversation=ref.public_id if ref else None,
+            conversation_row=chat.row_id,
+            version=window.version if window else -1,
+            exchange=exchange,
+            rebuilt=chat.rebuilt,
+            model=chat.model.name if chat.model else None,
+            drop=bool(ref and ref.replaces and exchange),
+        )
