@@ -1,0 +1,7 @@
+"""Print `.env.example`."""
+
+import sys
+
+from app.settings.example import example
+
+sys.stdout.write(example())
