@@ -1,0 +1,61 @@
+"""One line a request: what came, how it ended, how long it took. Never a body, a token or a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+import orjson
+
+from app.middleware.request_id import ENVIRON_KEY
+from app.utils.clock import rfc3339, utcnow
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+WriteLine = Callable[[bytes], None]
+
+# Only what is known to be harmless is shown; a secret can stand under any name, and `q` is somebody's words.
+_SHOWN = frozenset({"limit", "cursor", "before", "format", "model", "ignore_cache", "group_by", "from", "to"})
+_KEYLIKE = re.compile(r"sk-[A-Za-z0-9_\-]+|eyJ[A-Za-z0-9_\-]{10,}[A-Za-z0-9_\-.]*")
+_MAX_PATH, _MAX_QUERY, _MAX_AGENT = 1024, 1024, 256
+
+
+def access_line(environ: WSGIEnvironment, status: int, seconds: float) -> bytes:
+    """The line for one request, escaped JSON that ends in LF and is shorter than 8 kB."""
+    path: str = environ.get("PATH_INFO", "")
+    entry: dict[str, object] = {
+        "time": rfc3339(utcnow()),
+        "event": "request",
+        "request_id": environ[ENVIRON_KEY],
+        "method": environ.get("REQUEST_METHOD", "")[:16],
+        "path": path if len(path) < 64 and path.isascii() and "-" not in path else _clean(path, _MAX_PATH),
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "remote": environ.get("REMOTE_ADDR", ""),
+    }
+    if query := environ.get("QUERY_STRING"):
+        entry["query"] = masked_query(query)
+    if agent := environ.get("HTTP_USER_AGENT"):
+        entry["agent"] = agent if len(agent) < 64 and agent.isascii() else _clean(agent, _MAX_AGENT)
+    return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def masked_query(query: str) -> str:
+    """The query with every value hidden but those of harmless names."""
+    pairs = []
+    for pair in query[: 4 * _MAX_QUERY].split("&"):
+        name, equals, value = pair.partition("=")
+        if equals and unquote_plus(name) not in _SHOWN:
+            value = "***"
+        elif not equals:
+            name = "***"
+        pairs.append(f"{name}{equals}{value}")
+    return _clean("&".join(pairs), _MAX_QUERY)
+
+
+def _clean(text: str, limit: int) -> str:
+    """Without key-like words, shortened. Environ text is Latin-1 (PEP 3333): every byte can be written."""
+    return _KEYLIKE.sub("***", text[: 2 * limit])[:limit]
