@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.errors import DomainError, InternalError, NotFound
 from app.middleware import errors
-from app.middleware.access_log import WriteLine, access_line
+from app.middleware.access_log import AccessLog, WriteLine
 from app.middleware.request_id import ENVIRON_KEY, HEADER
 from app.middleware.security_headers import add_security_headers, register_cors
 from app.utils.ids import new_id
@@ -44,12 +44,12 @@ class Doorway:
 
     def __init__(self, inner: WSGIApplication, write_access: WriteLine | None) -> None:
         self._inner = inner
-        self._write_access = write_access
+        self._access = AccessLog(write_access) if write_access else None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request_id = environ[ENVIRON_KEY] = new_id()
         path = environ.get("PATH_INFO", "")
-        passage = _Passage(environ, start_response, self._write_access)
+        passage = _Passage(environ, start_response, self._access)
         if not _is_readable(path):
             return passage.refuse(NotFound("there is nothing here"), path, request_id)
         try:
@@ -63,12 +63,12 @@ class Doorway:
 class _Passage:
     """One reply on its way out. The server iterates the app's own iterator; only the close comes by here."""
 
-    __slots__ = ("_began", "_environ", "_start", "_status", "_write", "body")
+    __slots__ = ("_access", "_began", "_environ", "_start", "_status", "body")
 
-    def __init__(self, environ: WSGIEnvironment, start: StartResponse, write: WriteLine | None) -> None:
+    def __init__(self, environ: WSGIEnvironment, start: StartResponse, access: AccessLog | None) -> None:
         self._environ = environ
         self._start = start
-        self._write = write
+        self._access = access
         self._status = 0
         self._began = monotonic()
         self.body: Iterable[bytes] = ()
@@ -97,8 +97,8 @@ class _Passage:
             if close is not None:
                 close()
         finally:
-            if self._write is not None:
-                self._write(access_line(self._environ, self._status, monotonic() - self._began))
+            if self._access is not None:
+                self._access.record(self._environ, self._status, monotonic() - self._began)
 
 
 def _is_readable(path: str) -> bool:

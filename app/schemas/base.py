@@ -1,7 +1,7 @@
 """The shapes that all doors but the hot ones are read and written with.
 
-A field that is not known is refused, `true` is not 1, `"5"` is not 5, and null in an optional field means that it
-was left out (a field where null says something declares `allow_none`).
+A field that is not known is refused, `true` is not 1, `"5"` is not 5, and null in an optional field means that
+it was left out (a field where null says something declares `allow_none`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from app.domain.errors import InvalidRequest
 
 
 def invalid(messages: Any) -> InvalidRequest:
-    """The first fault in webargs's or marshmallow's messages, its field named as a path (`variables[0].name`)."""
+    """The first fault in marshmallow's messages, its field named as a path (`variables[0].name`)."""
     found = first_fault(_without_place(messages))
     if found is None:
         return InvalidRequest("the request is not valid")
