@@ -1,7 +1,7 @@
 """Server-Sent Events out of blocks of bytes, however they were cut (HTML standard, section 9.2).
 
-Lines end at LF, CRLF or CR and nowhere else. One event gives the bytes of its data; names, ids and comments are
-passed over, but for `event: error`, which comes as an `ErrorEvent`.
+Lines end at LF, CRLF or CR and nowhere else. One event gives the bytes of its data; names, ids and comments
+are passed over, but for `event: error`, which comes as an `ErrorEvent`.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Event:
 class _Lines:
     """Whole lines out of blocks. fresh: nothing is held back, so the next block begins a line."""
 
-    __slots__ = ("_after_cr", "_held", "_head", "_started", "_waiting", "fresh")
+    __slots__ = ("_after_cr", "_head", "_held", "_started", "_waiting", "fresh")
 
     def __init__(self) -> None:
         self._held: list[bytes] = []

@@ -110,7 +110,10 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProviderCall:
-    """What one strategy is asked to send. model_name is the provider's own word for the model."""
+    """What one strategy is asked to send.
+
+    model_name: the provider's own word for the model. max_output: the most it can answer, None where unknown.
+    """
 
     model_name: str
     base_url: str
@@ -120,3 +123,4 @@ class ProviderCall:
     params: Mapping[str, Any] = field(default_factory=dict)
     max_tokens: int | None = None
     reasoning: bool = False
+    max_output: int | None = None
