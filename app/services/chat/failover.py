@@ -25,6 +25,7 @@ REASONING_FIRST_TOKEN = 60.0
 REPLY_TOKENS_A_SECOND = 25
 REPLY_TOKENS_FREE = 3_000
 HEARTBEAT = 15.0
+ESTIMATE_MARGIN = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class Failover:
         tries_on_model = 0
         while queue:
             candidate = queue[-1]
+            if len(queue) > 1 and _surely_too_long(run, candidate):
+                queue.pop()
+                continue
             tries_on_model += 1
             attempt = _Attempt(len(run.attempts) + 1, candidate, run)
             yield attempt.announced()
@@ -168,6 +172,12 @@ class _Attempt:
     @property
     def _mask(self) -> str | None:
         return self.candidate.credential.mask if self.candidate.credential else None
+
+
+def _surely_too_long(run: ChatRun, candidate: Candidate) -> bool:
+    """Whether the prompt cannot fit however wrong the estimate is; what may fit, the provider is asked."""
+    window = candidate.model.context_window
+    return window is not None and run.prompt_tokens > window * ESTIMATE_MARGIN
 
 
 def _note(run: ChatRun, attempt: _Attempt, event: ProviderEvent) -> Delta | Finish | Silence | None:

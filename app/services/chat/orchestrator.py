@@ -8,9 +8,10 @@ from typing import Protocol
 
 from app.domain.chat import ChatRequest
 from app.domain.errors import DomainError, InternalError, Unavailable
-from app.domain.events import Accepted, ChatEvent, Done, Failed
+from app.domain.events import Accepted, ChatEvent, Failed
 from app.domain.hot import Admission, Admitted
-from app.domain.policies.ending import state_of
+from app.domain.ledger import State
+from app.domain.policies.ending import SHUTDOWN, state_of
 from app.services.chat.failover import Failover
 from app.services.chat.recall import Recall
 from app.services.chat.run import ChatRun
@@ -87,26 +88,26 @@ class ChatOrchestrator:
         try:
             yield Accepted(request.prompt_id, request.conversation.public_id if request.conversation else None)
             yield from self._failover.call(chat, cancel)
-            yield self._done(chat)
+            yield self._settlement.complete(chat)
         except DomainError as fault:
-            yield self._failed(chat, fault, cancel)
-        except Exception:
+            yield self._failed(chat, fault, cancel.reason)
+        except Exception:  # noqa: BLE001 - a bug too ends in one typed event and one row
             log.exception("a chat ended in a bug", extra={"request_id": request.prompt_id})
-            yield self._failed(chat, InternalError("something went wrong here"), cancel)
+            yield self._failed(chat, InternalError("something went wrong here"), cancel.reason)
         finally:
             # The door closed us, or a greenlet was killed: no event can go out, the row still must.
-            if not chat.settled:
-                self._settlement.settle(chat, "client_gone" if cancel.reason != "shutdown" else "crashed")
+            self._settle(chat, "crashed" if cancel.reason == SHUTDOWN else "client_gone")
 
-    def _done(self, chat: ChatRun) -> Done:
-        return self._settlement.complete(chat)
-
-    def _failed(self, chat: ChatRun, error: DomainError, cancel: Cancel) -> Failed:
-        if chat.settled:
-            # The answer was given but could not be made durable: that is told, not hidden.
-            return Failed(error, "crashed", self._settlement.usage(chat), chat.transcript.text)
-        state = state_of(error, cancel.reason)
-        if state == "crashed" and cancel.reason == "shutdown":
-            error = Unavailable("the server is shutting down")
-        self._settlement.settle(chat, state)
+    def _failed(self, chat: ChatRun, error: DomainError, stopped: str | None) -> Failed:
+        state = "crashed" if chat.settled else state_of(error, stopped)
+        self._settle(chat, state)
+        if stopped == SHUTDOWN:
+            error = Unavailable("the server is shutting down", retry_after=1)
         return Failed(error, state, self._settlement.usage(chat), chat.transcript.text)
+
+    def _settle(self, chat: ChatRun, state: State) -> None:
+        """Write the row of a chat that did not end well; what it ended in is told even where that cannot be kept."""
+        try:
+            self._settlement.settle(chat, state)
+        except DomainError as fault:
+            log.error("the row of a failed chat is lost: %s", fault.message, extra={"request_id": chat.request.prompt_id})  # noqa: TRY400

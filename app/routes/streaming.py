@@ -1,0 +1,170 @@
+"""A chat's events on their way out as Server-Sent Events, the same for every door.
+
+While nothing was sent a failure is a real HTTP status: events are pulled until the first content, or until the
+first heartbeat is due, before the reply's head is given to the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from flask import Response
+
+from app.domain.chat import ChatRequest
+from app.domain.events import AttemptStarted, ChatEvent, Delta, Done, Failed, Notice, Restart, Silence
+from app.domain.money import usd
+from app.middleware.errors import error_object
+from app.middleware.in_flight import Chat, InFlight
+from app.services.chat.orchestrator import ChatOrchestrator
+
+COMMENT = b": still here\n\n"
+WRITE_TIMEOUT = 30.0
+HEADERS = {
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+
+class Writer(Protocol):
+    """A door's words for the events."""
+
+    def attempt(self, event: AttemptStarted) -> None: ...
+    def delta(self, event: Delta) -> bytes: ...
+    def notice(self, event: Notice) -> bytes: ...
+    def restart(self, event: Restart) -> bytes: ...
+    def end(self, done: Done) -> bytes: ...
+    def error(self, shown: dict[str, Any]) -> bytes: ...
+
+
+def answer(orchestrator: ChatOrchestrator, request: ChatRequest, in_flight: InFlight, client: Any | None) -> Done:
+    """Run a chat that is answered in one piece. Raises the DomainError it ended in."""
+    chat = in_flight.begin(client, drain=request.drain)
+    try:
+        for event in orchestrator.run(request, chat.cancel):
+            if type(event) is Done:
+                return event
+            if type(event) is Failed:
+                raise event.error
+        raise RuntimeError("a chat ended without an ending")
+    finally:
+        chat.end()
+
+
+def answer_headers(done: Done) -> dict[str, str]:
+    """The headers that tell who answered, at what price."""
+    headers = {
+        "x-model": header_text(done.model),
+        "x-provider": header_text(done.provider),
+        "x-attempts": str(done.attempts),
+    }
+    if done.charge is not None:
+        headers["x-cost-usd"] = f"{usd(done.charge):.9f}"
+    return headers
+
+
+def header_text(text: str) -> str:
+    """A name as a header may bear it: ASCII, escaped, at most 256 characters."""
+    if text.isascii() and text.isprintable() and len(text) <= 256:
+        return text
+    return text.encode("ascii", "backslashreplace").decode().encode("unicode_escape").decode()[:256]
+
+
+def stream(
+    orchestrator: ChatOrchestrator,
+    request: ChatRequest,
+    in_flight: InFlight,
+    client: Any | None,
+    writer: Writer,
+    path: str,
+) -> Response:
+    """Begin a streamed reply; path: of the request, which says the door's error shape. Raises the DomainError of a chat that failed before anything was sent."""
+    chat = in_flight.begin(client, drain=request.drain)
+    events = orchestrator.run(request, chat.cancel)
+    body = StreamBody(chat, events, writer, path)
+    try:
+        headers = body.open()
+    except BaseException:
+        body.close()
+        raise
+    if client is not None:
+        client.settimeout(WRITE_TIMEOUT)
+    return Response(body, headers=headers, content_type="text/event-stream", direct_passthrough=True)
+
+
+class StreamBody:
+    """The reply's iterator. Closing it, begun or not, ends the chat and closes the provider's connection."""
+
+    def __init__(self, chat: Chat, events: Iterator[ChatEvent], writer: Writer, path: str) -> None:
+        self._path = path
+        self._chat = chat
+        self._events = events
+        self._writer = writer
+        self._first = b""
+        self._attempt: AttemptStarted | None = None
+        self._out: Iterator[bytes] = iter(())
+
+    def open(self) -> dict[str, str]:
+        """Pull events until something is to be sent; the reply's headers as known then."""
+        first: list[bytes] = []
+        for event in self._events:
+            if type(event) is AttemptStarted:
+                self._attempt = event
+                self._writer.attempt(event)
+                continue
+            if type(event) is Failed:
+                raise event.error
+            first.append(self._write(event))
+            if type(event) in (Delta, Silence, Done):
+                break
+        self._out = self._rest(b"".join(first))
+        return self._headers()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._out
+
+    def close(self) -> None:
+        self._out = iter(())
+        close = getattr(self._events, "close", None)
+        try:
+            if close is not None:
+                close()
+        finally:
+            self._chat.end()
+
+    def _headers(self) -> dict[str, str]:
+        headers = dict(HEADERS)
+        if self._attempt is not None:
+            headers["x-model"] = header_text(self._attempt.model)
+            headers["x-provider"] = header_text(self._attempt.provider)
+            headers["x-attempts"] = str(self._attempt.n)
+        return headers
+
+    def _rest(self, first: bytes) -> Iterator[bytes]:
+        yield first
+        write = self._writer.delta
+        for event in self._events:
+            out = write(event) if type(event) is Delta else self._write(event)
+            if out:
+                yield out
+
+    def _write(self, event: ChatEvent) -> bytes:
+        writer = self._writer
+        match event:
+            case Delta():
+                return writer.delta(event)
+            case Silence():
+                return COMMENT
+            case AttemptStarted():
+                writer.attempt(event)
+                return b""
+            case Notice():
+                return writer.notice(event)
+            case Restart():
+                return writer.restart(event)
+            case Done():
+                return writer.end(event)
+            case Failed():
+                return writer.error(error_object(event.error, self._path))
+            case _:
+                return b""

@@ -1,0 +1,165 @@
+"""The app door's chat: its body as a ChatRequest, its events as Server-Sent Events, its reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from app.domain.caller import Caller
+from app.domain.chat import ChatRequest, ConversationRef, Message
+from app.domain.errors import InvalidRequest
+from app.domain.events import AttemptStarted, Delta, Done, Notice, Restart
+from app.domain.money import usd
+from app.domain.policies.selection import STRATEGIES
+from app.domain.usage import Usage
+from app.schemas import checks
+from app.schemas.openai_chat import MAX_FALLBACKS
+from app.schemas.parameters import MAX_COMPLETION_TOKENS
+from app.utils.ids import new_public_id
+
+MAX_ID = 128
+FIELDS = frozenset(
+    "message template_id template_vars conversation_id model strategy system temperature max_tokens stream "
+    "ignore_cache cache web_search memory attachments fallbacks replaces".split()
+)
+#: What a field may say while the feature behind it is not here yet; any other value is refused by name.
+NOT_YET: dict[str, tuple[Any, ...]] = {
+    "template_id": (),
+    "template_vars": (),
+    "cache": (),
+    "web_search": (False, "auto"),
+    "memory": (False,),
+    "attachments": ([],),
+}
+
+
+def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: bool) -> ChatRequest:
+    """Raises InvalidRequest naming the field."""
+    checks.only(body, FIELDS)
+    _refuse_not_yet(body)
+    checks.boolean(body, "ignore_cache")
+    ref = _conversation(body)
+    temperature = checks.number(body, "temperature", 0, 2)
+    return ChatRequest(
+        prompt_id=prompt_id,
+        door="app",
+        caller=caller,
+        model=checks.text(body, "model", shortest=1, longest=300) or "auto",
+        messages=_messages(body, ref),
+        stream=checks.boolean(body, "stream"),
+        params={} if temperature is None else {"temperature": temperature},
+        max_tokens=checks.integer(body, "max_tokens", 1, MAX_COMPLETION_TOKENS),
+        strategy=checks.choice(body, "strategy", STRATEGIES),
+        fallbacks=checks.names(body, "fallbacks", MAX_FALLBACKS),
+        conversation=ref,
+        drain=drain,
+    )
+
+
+def _messages(body: dict[str, Any], ref: ConversationRef) -> tuple[Message, ...]:
+    system = checks.text(body, "system", longest=10_000_000)
+    message = checks.text(body, "message", longest=10_000_000)
+    if message is None and ref.replaces is None:
+        raise InvalidRequest("message is required", field="message")
+    if message is not None and not message.strip():
+        raise InvalidRequest("message is empty", field="message")
+    lead = (Message("system", system),) if system else ()
+    return lead if message is None else (*lead, Message("user", message))
+
+
+def _conversation(body: dict[str, Any]) -> ConversationRef:
+    replaces = checks.text(body, "replaces", shortest=1, longest=64)
+    public_id = checks.text(body, "conversation_id", shortest=1, longest=MAX_ID)
+    if public_id is not None:
+        return ConversationRef(public_id, must_exist=True, replaces=replaces)
+    if replaces is not None:
+        raise InvalidRequest("replaces needs the conversation it stands in", field="conversation_id")
+    return ConversationRef(new_public_id(), must_exist=False, fresh=True)
+
+
+def _refuse_not_yet(body: dict[str, Any]) -> None:
+    for name, allowed in NOT_YET.items():
+        value = body.get(name)
+        if value is not None and value not in allowed:
+            raise InvalidRequest(f"{name} is not served here yet", field=name)
+
+
+def usage(used: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": used.prompt,
+        "completion_tokens": used.completion,
+        "cached_tokens": used.cached,
+        "reasoning_tokens": used.reasoning,
+        "total_tokens": used.total,
+    }
+
+
+def reply(request: ChatRequest, done: Done) -> dict[str, Any]:
+    """The `data` of a reply and of a stream's `end`."""
+    answer = done.answers[0]
+    return {
+        "text": answer.text,
+        "conversation_id": request.conversation.public_id if request.conversation else None,
+        "model": done.model,
+        "provider": done.provider,
+        "tokens_used": done.usage.total,
+        "usage": usage(done.usage),
+        "prompt_id": request.prompt_id,
+        "latency_ms": done.latency_ms,
+        "cost": None if done.charge is None else usd(done.charge),
+        "cached": done.cached,
+        "fallback": done.fallback,
+        "sources": [],
+        "images": [],
+        "reasoning": answer.reasoning or None,
+    }
+
+
+class EventWriter:
+    """Writes one stream's events as the app door's Server-Sent Events; `start` goes before the first of them."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+        self._started = False
+        self._model = ""
+
+    def attempt(self, event: AttemptStarted) -> None:
+        """Who answers from here on."""
+        self._model = event.model
+
+    def delta(self, event: Delta) -> bytes:
+        data: dict[str, str] = {}
+        if event.text:
+            data["text"] = event.text
+        if event.reasoning:
+            data["reasoning"] = event.reasoning
+        return self.event("delta", data) if data else b""
+
+    def notice(self, event: Notice) -> bytes:
+        return self.event("notice", {"kind": event.kind, "message": event.message})
+
+    def restart(self, event: Restart) -> bytes:
+        return self.event("restart", {"model": event.model, "reason": event.reason})
+
+    def end(self, done: Done) -> bytes:
+        return self.event("end", reply(self._request, done))
+
+    def error(self, shown: dict[str, Any]) -> bytes:
+        """shown: the whole body that the error would have as a reply."""
+        return self.event("error", shown["error"])
+
+    def event(self, name: str, data: dict[str, Any]) -> bytes:
+        event = b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(data))
+        if self._started:
+            return event
+        self._started = True
+        ref = self._request.conversation
+        return self.event(
+            "start",
+            {
+                "conversation_id": ref.public_id if ref else None,
+                "prompt_id": self._request.prompt_id,
+                "model": self._model,
+            },
+        ) + event

@@ -1,0 +1,69 @@
+"""The short door's chat: its body as a ChatRequest, its reply with the fields at the top."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.caller import Caller
+from app.domain.chat import ChatRequest, ConversationRef, Message
+from app.domain.errors import InvalidRequest
+from app.domain.events import Done
+from app.schemas import checks
+from app.utils.ids import new_public_id
+
+FIELDS = frozenset({"prompt", "template_id", "template_vars", "mode", "session_id"})
+QUERY = frozenset({"model", "ignore_cache"})
+MODES = frozenset({"text", "image", "auto"})
+MAX_SESSION = 128
+
+
+def parse_chat(body: dict[str, Any], query: Mapping[str, str], caller: Caller, prompt_id: str, *, drain: bool) -> ChatRequest:
+    """Raises InvalidRequest naming the field."""
+    checks.only(body, FIELDS)
+    checks.only(query, QUERY)
+    for name in ("template_id", "template_vars"):
+        if body.get(name) is not None:
+            raise InvalidRequest(f"{name} is not served here yet", field=name)
+    if checks.choice(body, "mode", MODES) == "image":
+        raise InvalidRequest("no model here draws pictures yet", field="mode")
+    if query.get("ignore_cache", "false").lower() not in ("true", "false", "1", "0"):
+        raise checks.wrong("ignore_cache", "true or false")
+    prompt = checks.text(body, "prompt", longest=10_000_000)
+    if prompt is None or not prompt.strip():
+        raise InvalidRequest("prompt is required", field="prompt")
+    return ChatRequest(
+        prompt_id=prompt_id,
+        door="short",
+        caller=caller,
+        model=checks.text(query, "model", shortest=1, longest=300) or "auto",
+        messages=(Message("user", prompt),),
+        conversation=_session(body),
+        drain=drain,
+    )
+
+
+def _session(body: dict[str, Any]) -> ConversationRef:
+    name = checks.text(body, "session_id", shortest=1, longest=MAX_SESSION)
+    if name is None:
+        return ConversationRef(new_public_id(), must_exist=False, fresh=True)
+    if "/" in name or any(unicodedata.category(char) == "Cc" for char in name):
+        raise checks.wrong("session_id", "a name without / and control characters")
+    return ConversationRef(name, must_exist=False)
+
+
+def reply(request: ChatRequest, done: Done) -> dict[str, Any]:
+    return {
+        "prompt_id": request.prompt_id,
+        "type": "text",
+        "response": done.answers[0].text,
+        "image_url": None,
+        "model": done.model,
+        "provider": done.provider,
+        "latency_ms": done.latency_ms,
+        "tokens": done.usage.total,
+        "cached": done.cached,
+        "fallback": done.fallback,
+        "session_id": request.conversation.public_id if request.conversation else None,
+    }
