@@ -51,7 +51,7 @@ class AccessLog:
         self._write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
 
     def _now(self) -> str:
-        """RFC 3339 with milliseconds. Made anew once a second: strftime costs more than the rest of the line."""
+        """RFC 3339 with milliseconds; made anew once a second, since strftime costs more than the rest."""
         now = time.time()
         second = int(now)
         if second != self._second:

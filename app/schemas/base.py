@@ -1,7 +1,7 @@
 """The shapes that all doors but the hot ones are read and written with.
 
-A field that is not known is refused, `true` is not 1, `"5"` is not 5, and null in an optional field means that
-it was left out (a field where null says something declares `allow_none`).
+A field that is not known is refused, `true` is not 1, `"5"` is not 5, and null in an optional field means
+that it is absent (a field where null says something declares `allow_none`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ from app.utils.clock import rfc3339
 
 MAX_BUDGET_USD = 9_000_000
 _UNTEXT = re.compile("[\0\ud800-\udfff]")
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 class Schema(MarshmallowSchema):
@@ -138,12 +144,6 @@ class ListQuery(Schema):
 
     limit = QueryWhole(least=1, most=100, load_default=20, metadata={"description": "Items at most."})
     cursor = Text(most=500, metadata={"description": "`next_cursor` of the list's page before this one."})
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def page_of(items: Schema, name: str) -> type[MarshmallowSchema]:

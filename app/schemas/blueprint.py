@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flask_smorest import Blueprint as SmorestBlueprint
 from webargs.flaskparser import FlaskParser
@@ -12,11 +13,13 @@ from app.schemas.validation import invalid
 
 if TYPE_CHECKING:
     from flask import Request
-    from marshmallow import ValidationError
+    from marshmallow import Schema, ValidationError
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class StrictParser(FlaskParser):  # type: ignore[misc]
-    """Bodies come through `read_json`, with its limits and its refusals."""
+    """Bodies come through `read_json`, with its limits and its refusals; a fault is 400."""
 
     DEFAULT_VALIDATION_STATUS = 400
 
@@ -28,7 +31,30 @@ class StrictParser(FlaskParser):  # type: ignore[misc]
         return read_json(getattr(schema, "nul_ok", NO_FIELDS))
 
 
-class Blueprint(SmorestBlueprint):  # type: ignore[misc]
-    """A door's blueprint: made by a function that is handed its services."""
+if TYPE_CHECKING:
 
-    ARGUMENTS_PARSER = StrictParser()
+    class Blueprint:
+        """What is used here of flask-smorest's, with types: it ships none."""
+
+        def __init__(self, name: str, import_name: str, **options: Any) -> None: ...
+        def route(self, rule: str, **options: Any) -> Callable[[View], View]: ...
+        def get(self, rule: str, **options: Any) -> Callable[[View], View]: ...
+        def post(self, rule: str, **options: Any) -> Callable[[View], View]: ...
+        def put(self, rule: str, **options: Any) -> Callable[[View], View]: ...
+        def patch(self, rule: str, **options: Any) -> Callable[[View], View]: ...
+        def delete(self, rule: str, **options: Any) -> Callable[[View], View]: ...
+        def doc(self, **operation: Any) -> Callable[[View], View]: ...
+        def arguments(
+            self, schema: type[Schema] | Schema, **options: Any
+        ) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
+        def response(
+            self, status: int, schema: type[Schema] | Schema | None = None, **options: Any
+        ) -> Callable[[View], View]: ...
+        def alt_response(self, status: int, **options: Any) -> Callable[[View], View]: ...
+
+else:
+
+    class Blueprint(SmorestBlueprint):
+        """A door's blueprint: made by a function that is handed its services."""
+
+        ARGUMENTS_PARSER = StrictParser()
