@@ -78,9 +78,7 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _FILTERED = re.compile(r"content (filter|policy|management)|flagged as|safety (system|policy)", re.IGNORECASE)
-_OUR_KEY = re.compile(
-    r"api[ _-]?key.{0,20}(not valid|invalid|incorrect|expired)|credit balance|billing", re.IGNORECASE
-)
+_OUR_KEY = re.compile(r"api[ _-]?key.{0,20}(not valid|invalid|incorrect|expired)|credit balance|billing", re.IGNORECASE)
 _SECRETS = re.compile(
     r"\b(?:sk|gsk|xai|pk|rk|tvly)[-_][\w*.-]{6,}|\bAIza[\w-]{10,}|(?<=[Bb]earer )\S{8,}"
     r"|(?<=key=)[^&\s\"']{4,}|\b[0-9a-fA-F]{40,}\b"

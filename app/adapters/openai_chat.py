@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 from app.adapters import faults
-from app.adapters.sse import ErrorEvent
 from app.adapters.wire import (
     BAD_CHUNK,
     MAX_CHOICE,
@@ -18,11 +17,12 @@ from app.adapters.wire import (
     Encoded,
     as_json,
     json_object,
+    read_chunks,
     usage_of,
 )
 from app.domain.chat import AudioPart, FinishReason, ImagePart, Message, Part, ProviderCall, TextPart
 from app.domain.errors import ProviderFault
-from app.domain.events import Delta, Finish, ProviderEvent, Silence, Skipped, ToolCallPart, UsageReport
+from app.domain.events import Delta, Finish, ProviderEvent, ToolCallPart, UsageReport
 from app.domain.usage import Usage
 from app.utils.patience import Patience
 
@@ -123,30 +123,7 @@ def decode_stream(events: Iterable[bytes], answers: Answers, patience: Patience)
 
     Raises ProviderFault.
     """
-    loads = orjson.loads
-    for data in events:
-        if not data:
-            yield Silence()
-            continue
-        if answers.done:
-            continue
-        if data == b"[DONE]":
-            answers.done = True
-            yield from answers.end()
-            continue
-        try:
-            chunk = loads(data)
-            out = _chunk(chunk, answers, patience)
-        except BAD_CHUNK:
-            if isinstance(data, ErrorEvent):
-                raise faults.told(data.decode("utf-8", "replace")) from None
-            yield Skipped()
-            continue
-        yield from out
-        if isinstance(data, ErrorEvent):
-            raise faults.told(chunk)
-    if not answers.done:
-        yield from answers.end()
+    return read_chunks(events, answers, lambda chunk: _chunk(chunk, answers, patience))
 
 
 def _chunk(chunk: dict[str, Any], answers: Answers, patience: Patience) -> list[ProviderEvent]:

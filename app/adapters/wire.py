@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from app.adapters import faults
+from app.adapters.sse import ErrorEvent
 from app.domain.chat import FinishReason, Message, TextPart
 from app.domain.errors import ProviderFault
-from app.domain.events import Finish, ToolCallPart
+from app.domain.events import Finish, ProviderEvent, Silence, Skipped, ToolCallPart
 from app.domain.usage import Usage
 from app.utils.ids import new_public_id
 
@@ -124,6 +126,38 @@ class CallIndex:
         if index is not None:
             return self._by_index.get(index)
         return None if name else self._last
+
+
+def read_chunks(
+    events: Iterable[bytes], answers: Answers, read: Callable[[Any], list[ProviderEvent]]
+) -> Iterator[ProviderEvent]:
+    """The data of events as `read` understands each. What cannot be read is skipped, what follows the end dropped.
+
+    Raises ProviderFault: of an event named `error`, of `read`, and at the end of `Answers.end`.
+    """
+    loads = orjson.loads
+    for data in events:
+        if not data:
+            yield Silence()
+            continue
+        if answers.done:
+            continue
+        if data == b"[DONE]":
+            answers.done = True
+            yield from answers.end()
+            continue
+        try:
+            out = read(loads(data))
+        except BAD_CHUNK:
+            if isinstance(data, ErrorEvent):
+                raise faults.told(data.decode("utf-8", "replace")) from None
+            yield Skipped()
+            continue
+        yield from out
+        if data.__class__ is ErrorEvent:
+            raise faults.told(loads(data))
+    if not answers.done:
+        yield from answers.end()
 
 
 def usage_of(prompt: Any, completion: Any, cached: Any = None, reasoning: Any = None) -> Usage | None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from app.adapters.openai_chat import Dialect
 
 Wire = Literal["openai", "gemini", "anthropic", "demo"]
+PLAIN = Dialect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class ProviderRow:
     base_url: str
     env: str
     needs_key: bool = True
-    dialect: Dialect = Dialect()
+    dialect: Dialect = PLAIN
 
 
 _ROWS = (

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from app.factories.catalogue import CATALOGUE, ProviderRow, Wire, row_of
+from app.services.llm.anthropic import AnthropicService
 from app.services.llm.base import BaseLLMService
 from app.services.llm.demo import DemoService
+from app.services.llm.gemini import GeminiService
 from app.services.llm.openai_family import OpenAIFamilyService
 from app.transport.http import Transport
 
 _SERVICES: Mapping[Wire, Callable[[Transport, ProviderRow], BaseLLMService]] = {
     "openai": lambda transport, row: OpenAIFamilyService(transport, row.dialect),
+    "gemini": lambda transport, row: GeminiService(transport),
+    "anthropic": lambda transport, row: AnthropicService(transport),
     "demo": lambda transport, row: DemoService(),
 }
 

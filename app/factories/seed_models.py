@@ -59,12 +59,8 @@ _GROQ = (
         max_output=8_192,
         inputs=SIGHT,
     ),
-    _model(
-        "groq", "meta-llama/llama-prompt-guard-2-22m", 512, _price("0.03", "0.03"), chat=False, tools=False
-    ),
-    _model(
-        "groq", "meta-llama/llama-prompt-guard-2-86m", 512, _price("0.04", "0.04"), chat=False, tools=False
-    ),
+    _model("groq", "meta-llama/llama-prompt-guard-2-22m", 512, _price("0.03", "0.03"), chat=False, tools=False),
+    _model("groq", "meta-llama/llama-prompt-guard-2-86m", 512, _price("0.04", "0.04"), chat=False, tools=False),
     _model("groq", "mistral-saba-24b", 32_768, _price("0.79", "0.79"), max_output=32_768),
     _model("groq", "moonshotai/kimi-k2-instruct", 131_072, _price("1", "3", "0.50"), max_output=16_384),
     # 0.04 USD an hour of sound.
@@ -115,9 +111,7 @@ _GEMINI = (
         max_output=8_192,
         inputs=SENSES,
     ),
-    _model(
-        "gemini", "gemini-2.0-flash-lite", 1_048_576, _price("0.075", "0.30"), max_output=8_192, inputs=SENSES
-    ),
+    _model("gemini", "gemini-2.0-flash-lite", 1_048_576, _price("0.075", "0.30"), max_output=8_192, inputs=SENSES),
     # A picture is 1,290 tokens at 30 USD a million
     _model(
         "gemini",
@@ -168,16 +162,12 @@ _ANTHROPIC = (
         max_output=64_000,
         inputs=SIGHT,
     ),
-    _model(
-        "anthropic", "claude-opus-5-5", 1_000_000, _price("4", "20", "0.20"), max_output=64_000, inputs=SIGHT
-    ),
+    _model("anthropic", "claude-opus-5-5", 1_000_000, _price("4", "20", "0.20"), max_output=64_000, inputs=SIGHT),
 )
 
 _EMBEDDED = (
     _model("demo", "demo", 8_192, FREE),
-    _model(
-        "embedded", "wordllama-256", None, FREE, chat=False, tools=False, outputs=frozenset({"embedding"})
-    ),
+    _model("embedded", "wordllama-256", None, FREE, chat=False, tools=False, outputs=frozenset({"embedding"})),
 )
 
 

@@ -1,0 +1,22 @@
+"""Anthropic, by its Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.adapters import anthropic
+from app.domain.chat import ProviderCall
+from app.domain.events import ProviderEvent
+from app.services.llm.base import BaseLLMService
+from app.services.llm.exchange import exchange
+from app.transport.http import Transport
+from app.utils.cancel import Cancel
+from app.utils.patience import Patience
+
+
+class AnthropicService(BaseLLMService):
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> Iterator[ProviderEvent]:
+        yield from exchange(self._transport, anthropic, anthropic.encode(call), call, patience, cancel)
