@@ -101,7 +101,9 @@ class ChatRequest:
 
     @property
     def wants_images(self) -> bool:
-        return any(isinstance(part, ImagePart) for m in self.messages if isinstance(m.content, tuple) for part in m.content)
+        return any(
+            isinstance(part, ImagePart) for m in self.messages if isinstance(m.content, tuple) for part in m.content
+        )
 
     @property
     def wants_tools(self) -> bool:

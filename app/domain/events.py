@@ -67,10 +67,11 @@ ProviderEvent = Delta | Finish | UsageReport | Skipped | Silence
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The chat was admitted; its row in the ledger exists from here on."""
+    """The chat was admitted; its row in the ledger exists from here on. degraded: the store that is away, if any."""
 
     prompt_id: str
     conversation_id: str | None
+    degraded: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class Done:
     ttft_ms: int | None
     fallback: bool = False
     cached: bool = False
+    degraded: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from flask import Response
+from flask import Response, request
 
 from app.domain.chat import ChatRequest
-from app.domain.events import AttemptStarted, ChatEvent, Delta, Done, Failed, Notice, Restart, Silence
+from app.domain.errors import InvalidRequest
+from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Done, Failed, Notice, Restart, Silence
 from app.domain.money import usd
 from app.middleware.errors import error_object
 from app.middleware.in_flight import Chat, InFlight
@@ -37,11 +38,11 @@ class Writer(Protocol):
     def error(self, shown: dict[str, Any]) -> bytes: ...
 
 
-def answer(orchestrator: ChatOrchestrator, request: ChatRequest, in_flight: InFlight, client: Any | None) -> Done:
+def answer(orchestrator: ChatOrchestrator, asked: ChatRequest, in_flight: InFlight, client: Any | None) -> Done:
     """Run a chat that is answered in one piece. Raises the DomainError it ended in."""
-    chat = in_flight.begin(client, drain=request.drain)
+    chat = in_flight.begin(client, drain=asked.drain)
     try:
-        for event in orchestrator.run(request, chat.cancel):
+        for event in orchestrator.run(asked, chat.cancel):
             if type(event) is Done:
                 return event
             if type(event) is Failed:
@@ -51,6 +52,21 @@ def answer(orchestrator: ChatOrchestrator, request: ChatRequest, in_flight: InFl
         chat.end()
 
 
+def wants_drain() -> bool:
+    """Whether the caller asks that the answer is finished though nobody reads it (`X-On-Disconnect: drain`)."""
+    value = request.headers.get("X-On-Disconnect")
+    if value is None:
+        return False
+    if value.strip().lower() != "drain":
+        raise InvalidRequest("X-On-Disconnect knows one word: drain", field="X-On-Disconnect")
+    return True
+
+
+def client_socket() -> Any | None:
+    """The connection of the present request, where the server shows it."""
+    return request.environ.get("gunicorn.socket")
+
+
 def answer_headers(done: Done) -> dict[str, str]:
     """The headers that tell who answered, at what price."""
     headers = {
@@ -58,6 +74,8 @@ def answer_headers(done: Done) -> dict[str, str]:
         "x-provider": header_text(done.provider),
         "x-attempts": str(done.attempts),
     }
+    if done.degraded is not None:
+        headers["x-degraded"] = done.degraded
     if done.charge is not None:
         headers["x-cost-usd"] = f"{usd(done.charge):.9f}"
     return headers
@@ -72,15 +90,18 @@ def header_text(text: str) -> str:
 
 def stream(
     orchestrator: ChatOrchestrator,
-    request: ChatRequest,
+    asked: ChatRequest,
     in_flight: InFlight,
     client: Any | None,
     writer: Writer,
     path: str,
 ) -> Response:
-    """Begin a streamed reply; path: of the request, which says the door's error shape. Raises the DomainError of a chat that failed before anything was sent."""
-    chat = in_flight.begin(client, drain=request.drain)
-    events = orchestrator.run(request, chat.cancel)
+    """Begin a streamed reply. path: of the request, it says the door's error shape.
+
+    Raises the DomainError of a chat that failed before anything was sent.
+    """
+    chat = in_flight.begin(client, drain=asked.drain)
+    events = orchestrator.run(asked, chat.cancel)
     body = StreamBody(chat, events, writer, path)
     try:
         headers = body.open()
@@ -102,6 +123,7 @@ class StreamBody:
         self._writer = writer
         self._first = b""
         self._attempt: AttemptStarted | None = None
+        self._degraded: str | None = None
         self._out: Iterator[bytes] = iter(())
 
     def open(self) -> dict[str, str]:
@@ -112,6 +134,8 @@ class StreamBody:
                 self._attempt = event
                 self._writer.attempt(event)
                 continue
+            if type(event) is Accepted:
+                self._degraded = event.degraded
             if type(event) is Failed:
                 raise event.error
             first.append(self._write(event))
@@ -134,6 +158,8 @@ class StreamBody:
 
     def _headers(self) -> dict[str, str]:
         headers = dict(HEADERS)
+        if self._degraded is not None:
+            headers["x-degraded"] = self._degraded
         if self._attempt is not None:
             headers["x-model"] = header_text(self._attempt.model)
             headers["x-provider"] = header_text(self._attempt.provider)

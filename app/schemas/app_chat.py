@@ -20,8 +20,25 @@ from app.utils.ids import new_public_id
 
 MAX_ID = 128
 FIELDS = frozenset(
-    "message template_id template_vars conversation_id model strategy system temperature max_tokens stream "
-    "ignore_cache cache web_search memory attachments fallbacks replaces".split()
+    [
+        "message",
+        "template_id",
+        "template_vars",
+        "conversation_id",
+        "model",
+        "strategy",
+        "system",
+        "temperature",
+        "max_tokens",
+        "stream",
+        "ignore_cache",
+        "cache",
+        "web_search",
+        "memory",
+        "attachments",
+        "fallbacks",
+        "replaces",
+    ]
 )
 #: What a field may say while the feature behind it is not here yet; any other value is refused by name.
 NOT_YET: dict[str, tuple[Any, ...]] = {
@@ -155,11 +172,14 @@ class EventWriter:
             return event
         self._started = True
         ref = self._request.conversation
-        return self.event(
-            "start",
-            {
-                "conversation_id": ref.public_id if ref else None,
-                "prompt_id": self._request.prompt_id,
-                "model": self._model,
-            },
-        ) + event
+        return (
+            self.event(
+                "start",
+                {
+                    "conversation_id": ref.public_id if ref else None,
+                    "prompt_id": self._request.prompt_id,
+                    "model": self._model,
+                },
+            )
+            + event
+        )

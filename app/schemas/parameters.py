@@ -24,13 +24,35 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 #: They would steer our own call to the provider.
 STEERING = frozenset(
-    "api_base base_url api_key extra_headers extra_query extra_body organization proxy timeout mock_response".split()
+    [
+        "api_base",
+        "base_url",
+        "api_key",
+        "extra_headers",
+        "extra_query",
+        "extra_body",
+        "organization",
+        "proxy",
+        "timeout",
+        "mock_response",
+    ]
 )
 #: They change the price or keep data elsewhere; no row of the catalogue allows them yet.
 PRICED = frozenset({"service_tier", "store", "background", "prediction"})
 #: Read by us; all else goes on in the body.
 OURS = frozenset(
-    "model messages stream stream_options max_tokens max_completion_tokens fallbacks models strategy ignore_cache".split()
+    [
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "max_completion_tokens",
+        "fallbacks",
+        "models",
+        "strategy",
+        "ignore_cache",
+    ]
 )
 
 

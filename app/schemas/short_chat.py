@@ -19,7 +19,9 @@ MODES = frozenset({"text", "image", "auto"})
 MAX_SESSION = 128
 
 
-def parse_chat(body: dict[str, Any], query: Mapping[str, str], caller: Caller, prompt_id: str, *, drain: bool) -> ChatRequest:
+def parse_chat(
+    body: dict[str, Any], query: Mapping[str, str], caller: Caller, prompt_id: str, *, drain: bool
+) -> ChatRequest:
     """Raises InvalidRequest naming the field."""
     checks.only(body, FIELDS)
     checks.only(query, QUERY)

@@ -7,7 +7,7 @@ from geventhttpclient._parser import HTTPResponseParser
 MAX_HEAD_BYTES = 65_536
 
 
-class ReplyParser(HTTPResponseParser):  # type: ignore[misc]
+class ReplyParser(HTTPResponseParser):
     """Feed it bytes until `head_done`, then until `done`; take the body with `take()`.
 
     dirty: bytes came after the reply's end, so the connection must not be used again.

@@ -122,7 +122,9 @@ class PooledReply:
         for block in self.blocks():
             size += len(block)
             if size > limit:
-                raise ProviderFault("bad_reply", f"the provider's reply is larger than {limit} bytes", status=self.status)
+                raise ProviderFault(
+                    "bad_reply", f"the provider's reply is larger than {limit} bytes", status=self.status
+                )
             parts.append(block)
         return b"".join(parts)
 

@@ -44,7 +44,8 @@ class Resolver:
             asked = self._asking[key] = AsyncResult()
             gevent.spawn(self._ask, key, asked)
         try:
-            return asked.get(timeout=max(timeout, 0.001))
+            found: list[Address] = asked.get(timeout=max(timeout, 0.001))
+            return found
         except gevent.Timeout:
             raise TimeoutError(f"looking up {host} took too long") from None
 

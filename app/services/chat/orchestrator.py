@@ -19,6 +19,7 @@ from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
 from app.utils.cancel import Cancel
 from app.utils.clock import monotonic, utcnow
+from app.utils.ids import new_id
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class ChatOrchestrator:
             model=chat.model.name,
             conversation=conversation.public_id if conversation else None,
             lease_ms=self._lease_ms,
+            proposed_row=new_id() if conversation and not conversation.must_exist else None,
         )
         try:
             chat.admitted = self._admissions.admit(admission)
@@ -86,12 +88,13 @@ class ChatOrchestrator:
     def _answer(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
         request = chat.request
         try:
-            yield Accepted(request.prompt_id, request.conversation.public_id if request.conversation else None)
+            conversation = request.conversation.public_id if request.conversation else None
+            yield Accepted(request.prompt_id, conversation, chat.degraded)
             yield from self._failover.call(chat, cancel)
             yield self._settlement.complete(chat)
         except DomainError as fault:
             yield self._failed(chat, fault, cancel.reason)
-        except Exception:  # noqa: BLE001 - a bug too ends in one typed event and one row
+        except Exception:
             log.exception("a chat ended in a bug", extra={"request_id": request.prompt_id})
             yield self._failed(chat, InternalError("something went wrong here"), cancel.reason)
         finally:
@@ -109,5 +112,5 @@ class ChatOrchestrator:
         """Write the row of a chat that did not end well; what it ended in is told even where that cannot be kept."""
         try:
             self._settlement.settle(chat, state)
-        except DomainError as fault:
-            log.error("the row of a failed chat is lost: %s", fault.message, extra={"request_id": chat.request.prompt_id})  # noqa: TRY400
+        except DomainError:
+            log.exception("the row of a failed chat is lost", extra={"request_id": chat.request.prompt_id})

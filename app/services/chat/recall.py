@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from app.domain.chat import ChatRequest, ConversationRef, Message, TextPart
-from app.domain.errors import InvalidRequest, NotFound
+from app.domain.chat import ConversationRef, Message, TextPart
+from app.domain.errors import NotFound
 from app.domain.ledger import StoredMessage
 from app.domain.policies import window as windows
 from app.domain.policies.tokens import estimate_prompt
@@ -15,9 +15,7 @@ from app.utils.ids import new_id
 
 
 class ConversationReads(Protocol):
-    def window(
-        self, user_id: str, public_id: str, limit: int
-    ) -> tuple[str, tuple[StoredMessage, ...]] | None:
+    def window(self, user_id: str, public_id: str, limit: int) -> tuple[str, tuple[StoredMessage, ...]] | None:
         """The conversation's row id and its newest messages, oldest first; None where the user has none of it."""
 
 

@@ -46,6 +46,11 @@ class ChatRun:
     settled: bool = False
 
     @property
+    def degraded(self) -> str | None:
+        """The store that was away at admission."""
+        return "redis" if self.admitted is None else None
+
+    @property
     def fallback(self) -> bool:
         """Whether another model answered than the first that was tried for."""
         first = self.plan.candidates[0].model

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from app.domain.catalogue import Candidate, Model, Plan
 from app.domain.chat import ChatRequest
 from app.domain.errors import Forbidden, InvalidRequest, NotFound, UnsupportedMedia, UpstreamFailed
-from app.domain.policies.selection import STRATEGIES, Needs, unfit
+from app.domain.policies.selection import STRATEGIES, Needs, priority, unfit
 from app.services.catalogue.catalogue import Catalogue
 from app.services.catalogue.snapshot import AUTO, IMAGE, Snapshot
 
@@ -67,7 +67,7 @@ class LLMSelectorService:
 
     def _wished(self, snapshot: Snapshot, request: ChatRequest) -> Iterable[tuple[Model, str]]:
         """The models that were asked for, then the fallbacks, or the catalogue's own order where none are named."""
-        order = STRATEGIES[request.strategy or self._default_strategy]
+        order = STRATEGIES.get(request.strategy or self._default_strategy, priority)
         asked = snapshot.find(request.model)
         if not asked:
             raise NotFound(f"there is no model {request.model!r}", field="model")

@@ -35,6 +35,7 @@ class Settlement:
             latency_ms=int((monotonic() - chat.started) * 1000),
             ttft_ms=chat.ttft_ms,
             fallback=chat.fallback,
+            degraded=chat.degraded,
         )
 
     def settle(self, chat: ChatRun, state: State) -> None:

@@ -33,9 +33,7 @@ class _Choice:
         calls = tuple(
             ToolCall(part.id or "", part.name or "", part.arguments) for _, part in sorted(self.calls.items())
         )
-        return Answer(
-            "".join(self.text), "".join(self.reasoning), calls, self.finish or "stop", self.logprobs
-        )
+        return Answer("".join(self.text), "".join(self.reasoning), calls, self.finish or "stop", self.logprobs)
 
 
 class Transcript:

@@ -1,0 +1,157 @@
+"""What the OpenAPI document says of the hot routes, whose bodies are read by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+STRING = {"type": "string"}
+INTEGER = {"type": "integer"}
+BOOLEAN = {"type": "boolean"}
+
+
+def body(required: list[str], properties: dict[str, Any], *, extra: bool = False) -> dict[str, Any]:
+    """A JSON request body; extra: other fields are taken too."""
+    schema = {"type": "object", "required": required, "properties": properties, "additionalProperties": extra}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def answers(description: str, schema: dict[str, Any], *, streams: bool = False) -> dict[str, Any]:
+    """The 200 of a call; streams: also as Server-Sent Events."""
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    if streams:
+        content["text/event-stream"] = {"schema": STRING}
+    return {"200": {"description": description, "content": content}}
+
+
+USAGE = {
+    "type": "object",
+    "properties": dict.fromkeys(
+        ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "total_tokens"), INTEGER
+    ),
+}
+
+APP_CHAT_BODY = body(
+    [],
+    {
+        "message": {**STRING, "description": "What the user says. May be left out with `replaces`."},
+        "conversation_id": {**STRING, "description": "Goes on with a conversation; left out, one begins."},
+        "model": {**STRING, "default": "auto"},
+        "strategy": STRING,
+        "system": STRING,
+        "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+        "max_tokens": {**INTEGER, "minimum": 1},
+        "stream": {**BOOLEAN, "default": False},
+        "ignore_cache": BOOLEAN,
+        "fallbacks": {"type": "array", "items": STRING, "maxItems": 8},
+        "replaces": {**STRING, "description": "The prompt_id of an exchange that this one takes the place of."},
+        "template_id": STRING,
+        "template_vars": {"type": "object"},
+        "cache": STRING,
+        "web_search": {"oneOf": [BOOLEAN, STRING]},
+        "memory": BOOLEAN,
+        "attachments": {"type": "array", "items": STRING},
+    },
+)
+
+APP_CHAT_REPLY = {
+    "type": "object",
+    "properties": {
+        "status": {"const": "success"},
+        "data": {
+            "type": "object",
+            "properties": {
+                "text": STRING,
+                "conversation_id": STRING,
+                "model": STRING,
+                "provider": STRING,
+                "tokens_used": INTEGER,
+                "usage": USAGE,
+                "prompt_id": STRING,
+                "latency_ms": INTEGER,
+                "cost": {"type": ["number", "null"], "description": "USD"},
+                "cached": BOOLEAN,
+                "fallback": BOOLEAN,
+                "sources": {"type": "array", "items": {"type": "object"}},
+                "images": {"type": "array", "items": {"type": "object"}},
+                "reasoning": {"type": ["string", "null"]},
+            },
+        },
+    },
+}
+
+OPENAI_CHAT_BODY = body(
+    ["model", "messages"],
+    {
+        "model": STRING,
+        "messages": {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 10_000},
+        "stream": {**BOOLEAN, "default": False},
+        "stream_options": {"type": "object", "properties": {"include_usage": BOOLEAN}},
+        "max_tokens": INTEGER,
+        "max_completion_tokens": INTEGER,
+        "temperature": {"type": "number"},
+        "top_p": {"type": "number"},
+        "n": {**INTEGER, "minimum": 1, "maximum": 8},
+        "stop": {"oneOf": [STRING, {"type": "array", "items": STRING}]},
+        "tools": {"type": "array", "items": {"type": "object"}, "maxItems": 128},
+        "tool_choice": {"oneOf": [STRING, {"type": "object"}]},
+        "response_format": {"type": "object"},
+        "fallbacks": {"type": "array", "items": STRING, "maxItems": 8},
+        "models": {"type": "array", "items": STRING, "maxItems": 8},
+    },
+    extra=True,
+)
+
+OPENAI_CHAT_REPLY = {
+    "type": "object",
+    "properties": {
+        "id": STRING,
+        "object": {"const": "chat.completion"},
+        "created": INTEGER,
+        "model": STRING,
+        "choices": {"type": "array", "items": {"type": "object"}},
+        "usage": {"type": "object"},
+    },
+}
+
+OPENAI_MODEL = {
+    "type": "object",
+    "properties": {"id": STRING, "object": {"const": "model"}, "created": INTEGER, "owned_by": STRING},
+}
+
+OPENAI_MODELS = {
+    "type": "object",
+    "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": OPENAI_MODEL}},
+}
+
+SHORT_CHAT_BODY = body(
+    [],
+    {
+        "prompt": STRING,
+        "session_id": {**STRING, "maxLength": 128},
+        "mode": {"type": "string", "enum": ["text", "image", "auto"]},
+        "template_id": STRING,
+        "template_vars": {"type": "object"},
+    },
+)
+
+SHORT_CHAT_REPLY = {
+    "type": "object",
+    "properties": {
+        "prompt_id": STRING,
+        "type": {"type": "string", "enum": ["text", "image"]},
+        "response": STRING,
+        "image_url": {"type": ["string", "null"]},
+        "model": STRING,
+        "provider": STRING,
+        "latency_ms": INTEGER,
+        "tokens": INTEGER,
+        "cached": BOOLEAN,
+        "fallback": BOOLEAN,
+        "session_id": STRING,
+    },
+}
+
+SHORT_MODELS = {
+    "type": "object",
+    "properties": {"models": {"type": "array", "items": {"type": "object"}}},
+}
