@@ -1,0 +1,253 @@
+"""The HTTP server: gunicorn with gevent workers, told here how to listen, how much to take and how to stop.
+
+run.py starts it. Signals, to the master: TERM and INT stop gracefully, a second one at once; HUP puts new workers in
+the old ones' place, which end gracefully; a worker whose master is gone leaves as after TERM.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+from gunicorn.workers.ggevent import GeventWorker
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+log = logging.getLogger("onedoor.server")
+
+HEADER_SECONDS = 2  # a connection's idle time and a request's head: gunicorn has one limit for both
+_GRACE = 5  # the server's own limit stands so many seconds behind ours
+_SETTLE_SECONDS = 4  # within that grace: what was cancelled writes its rows
+_CUT_SECONDS = 1.5  # the master waits 2 s after the second signal
+_SPARE_CONNECTIONS = 1024  # past MAX_STREAMS, so that who is refused is told so
+_OWN_DESCRIPTORS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """streams: requests at once a worker. connections: open connections a worker, idle and refused ones too."""
+
+    streams: int
+    connections: int
+
+
+def capacity(wanted: int) -> Capacity:
+    """Raise the limit of open files as far as it goes and fit into it: a stream needs one here and one upstream."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = 2 * wanted + _SPARE_CONNECTIONS + _OWN_DESCRIPTORS
+    limit = need if hard == resource.RLIM_INFINITY else min(need, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    limit = max(limit, soft) if soft != resource.RLIM_INFINITY else need
+    if limit >= need:
+        return Capacity(wanted, wanted + _SPARE_CONNECTIONS)
+    spare = max(32, limit // 8)
+    streams = max(1, min(wanted, (limit - _OWN_DESCRIPTORS - spare) // 2))
+    return Capacity(streams, streams + spare)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, before anything heavy is loaded: a port that is taken is told at once. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def serve(
+    settings: Settings, listener: socket.socket, ready: Callable[[], None], *, room: Capacity, debug: bool
+) -> None:
+    """Serve until told to stop, then exit the process. ready: called once, when the first worker takes requests."""
+    Server(replace(settings, max_streams=room.streams), listener, ready, room=room, debug=debug).run()
+
+
+class Server(BaseApplication):
+    """gunicorn told by values, not by its command line or a file."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        ready: Callable[[], None],
+        *,
+        room: Capacity,
+        debug: bool,
+    ) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._ready = ready
+        self._room = room
+        self._debug = debug
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options().items():
+            self.cfg.set(name, value)
+
+    def _options(self) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "bind": f"fd://{self._listener.fileno()}",
+            "worker_class": Worker,
+            "workers": 1 if self._debug else settings.web_concurrency,
+            "worker_connections": self._room.connections,
+            "keepalive": HEADER_SECONDS,
+            "graceful_timeout": int(settings.shutdown_timeout) + _GRACE,
+            "timeout": 30,
+            "limit_request_line": 4094,
+            "limit_request_fields": 100,
+            "limit_request_field_size": 8190,
+            "forwarded_allow_ips": "",  # X-Forwarded-* is the app's business, by TRUSTED_PROXIES
+            "secure_scheme_headers": {},
+            "forwarder_headers": "",
+            "control_socket_disable": True,
+            "reload": self._debug,
+            "reload_engine": "poll",
+            "logger_class": ServerLog,
+            "loglevel": settings.log_level.lower(),
+            "when_ready": self._when_ready,
+            "post_worker_init": self._worker_ready,
+            "proc_name": "onedoor",
+        }
+
+    def _when_ready(self, _master: Arbiter) -> None:
+        self._listener.close()  # gunicorn has its own duplicate, and that one must be the last to close
+
+    def _worker_ready(self, worker: Worker) -> None:
+        if worker.age == 1:
+            self._ready()
+
+    def load(self) -> Callable[..., Iterable[bytes]]:
+        from app import create_app
+
+        return create_app(self._settings)
+
+    def run(self) -> None:
+        Master(self).run()
+
+
+class Master(Arbiter):
+    """INT stops as gracefully as TERM does; a second one of either stops at once."""
+
+    _leaving = False
+
+    def signal(self, sig: int, frame: Any) -> None:
+        if sig in (signal.SIGTERM, signal.SIGINT):
+            sig = signal.SIGQUIT if self._leaving else signal.SIGTERM
+            self._leaving = True
+        super().signal(sig, frame)
+
+    def handle_usr2(self) -> None:
+        self.log.warning("SIGUSR2 is not served: start a second server, then stop this one")
+
+
+class Worker(GeventWorker):
+    """A gevent worker that stops in our order: no new connections, time for streams, cancel, settle, close."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._wake = Event()
+        self._cut = False
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        # Ctrl-C reaches the whole process group; the master says TERM to us then, and twice is not meant.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        gevent.signal_handler(signal.SIGTERM, self._leave)
+        gevent.signal_handler(signal.SIGQUIT, self._leave, True)
+
+    def _leave(self, cut: bool = False) -> None:
+        self.alive = False
+        self._cut = self._cut or cut
+        self._wake.set()
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        app = self.wsgi
+        self._lifecycle = getattr(app, "extensions", {}).get("lifecycle")
+
+        def with_close(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            # The app may say that what follows on this connection is not to be believed.
+            environ["onedoor.close_connection"] = start_response.__self__.force_close
+            return app(environ, start_response)  # type: ignore[no-any-return]
+
+        self.wsgi = with_close
+
+    def notify(self) -> None:
+        self.tmp.notify()
+        if self.ppid != os.getppid() and self.alive:
+            log.error("the master is gone, leaving")
+            self._leave()
+
+    def run(self) -> None:
+        servers = [self._listen(listener) for listener in self.sockets]
+        while self.alive:
+            self.notify()
+            self._wake.wait(1.0)
+        self._stop(servers)
+
+    def _listen(self, listener: Any) -> StreamServer:
+        listener.setblocking(True)
+        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections))
+        if self.cfg.workers > 1:
+            server.max_accept = 1
+        server.start()
+        return server
+
+    def _stop(self, servers: list[StreamServer]) -> None:
+        if self._lifecycle is not None:
+            self._lifecycle.drain()
+        for server in servers:
+            server.close()
+        self._await(servers, self.cfg.graceful_timeout - _GRACE, until_cut=True)
+        if self._lifecycle is not None:
+            self._lifecycle.cancel_all()
+        self._await(servers, _CUT_SECONDS if self._cut else _SETTLE_SECONDS, until_cut=False)
+        for server in servers:
+            server.stop(timeout=0)
+        if self._lifecycle is not None:
+            self._lifecycle.close()
+
+    def _await(self, servers: list[StreamServer], seconds: float, *, until_cut: bool) -> None:
+        """Until no connection is open, at most so long."""
+        end = time.monotonic() + seconds
+        while any(len(server.pool) for server in servers) and time.monotonic() < end:
+            if until_cut and self._cut:
+                return
+            self.notify()
+            gevent.sleep(0.02)
+
+
+class ServerLog(Logger):
+    """gunicorn's words go where ours go; the access log is ours alone."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.access_log.handlers.clear()
+
+    def access(self, *_: Any) -> None:
+        """Nothing: the doorway writes one line a request."""
