@@ -14,6 +14,8 @@ GUEST_ID = "guest"
 MAX_KEYS = 100
 """Live keys that a user may have."""
 
+NO_LIMITS = Limits()
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -51,7 +53,7 @@ class NewKey:
 
     name: str
     expires_at: datetime | None = None
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     budget: Budget | None = None
     models: tuple[str, ...] | None = None
 

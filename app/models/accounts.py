@@ -60,8 +60,13 @@ class ApiKeyRow(Base):
 
     __tablename__ = "api_keys"
     __table_args__ = (
-        Index("ix_api_keys_live", "user_id", "id", sqlite_where=text("revoked_at IS NULL"),
-              postgresql_where=text("revoked_at IS NULL")),
+        Index(
+            "ix_api_keys_live",
+            "user_id",
+            "id",
+            sqlite_where=text("revoked_at IS NULL"),
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)

@@ -20,5 +20,5 @@ def wait_ms(misses: Sequence[int], now_ms: int, limit: int) -> int:
     recent = [at for at in misses if now_ms - at < WINDOW_MS]
     if len(recent) < limit:
         return 0
-    wait = min(FIRST_WAIT_MS * 2 ** min(len(recent) - limit, 16), WINDOW_MS)
+    wait = min(FIRST_WAIT_MS << min(len(recent) - limit, 16), WINDOW_MS)
     return max(recent[-1] + wait - now_ms, 0)

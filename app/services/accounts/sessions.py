@@ -70,9 +70,7 @@ class Sessions:
         """
         claims = self._codec.read(refresh_token, "refresh")
         now = time_ns() // 1_000_000
-        outcome = self._families.use(
-            claims.family, claims.generation, now, _moment(now, self.refresh_seconds)
-        )
+        outcome = self._families.use(claims.family, claims.generation, now, _moment(now, self.refresh_seconds))
         if outcome is None or outcome[1].id != claims.user_id:
             raise _ended()
         rotation, user = outcome
