@@ -10,7 +10,8 @@ from app.domain.ledger import StoredMessage
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Trip 1. conversation: the public id, None where the door keeps none; lease_ms: how long an in-flight record
-    stands without a sign of life."""
+    stands without a sign of life; proposed_row: the row id the conversation gets if it is new, so that two first
+    messages at once agree on one."""
 
     prompt_id: str
     user_id: str
@@ -18,6 +19,7 @@ class Admission:
     model: str
     conversation: str | None
     lease_ms: int
+    proposed_row: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,18 @@
-"""Hot and blob state: Redis classes each beside its Lua file."""
+"""Hot and blob state. SQL is the truth; what stands here can be lost and is then built anew.
+
+Redis keys, all under `v1:`. Every key of a tenant has the user's id in it.
+
+    key                        type        life                what
+    v1:fly                     sorted set  none                prompt ids in flight by lease end (ms of Redis's clock)
+    v1:fly:{prompt}            string      the lease           JSON: user, API key, model, conversation
+    v1:conv:{user}:{public}    hash        CONVERSATION_TTL    a conversation and its window: the fields stand in
+                                           after last use      conversation.lua; one key, so it is lost whole or not
+    v1:epoch:auth              string      none                a number that a change of callers raises
+    v1:epoch:catalogue         string      none                the same for models
+
+Versions and epochs begin at the time in microseconds, so that a Redis that was emptied never repeats an old number:
+compare them for equality only. A key that holds another type than the table says is thrown away by the script that
+meets it.
+
+Scripts (`.lua` beside their classes) run alike on Redis and on fakeredis: only locals, no cjson, texts are opaque.
+"""

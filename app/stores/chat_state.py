@@ -1,0 +1,186 @@
+"""What a chat keeps in Redis: that it is in flight, and the window of its conversation.
+
+SQL is the truth. A window here is either what SQL says or it is not handed out: whatever could have parted the two
+(a settle that failed, a lease that lapsed, a chat that Redis never heard of) throws it away, and recall reads SQL.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import orjson
+
+from app.domain.errors import Unavailable
+from app.domain.hot import Admission, Admitted, Epochs, HotSettlement, HotWindow
+from app.domain.ledger import StoredMessage
+from app.domain.policies.window import cut
+from app.stores.scripts import Argument, Reply, Script, ScriptRunner
+from app.stores.window_codec import pack, pack_all, unpack
+
+log = logging.getLogger(__name__)
+
+FLY = "v1:fly"
+EPOCH_KEYS = ("v1:epoch:auth", "v1:epoch:catalogue")
+FORGOTTEN_AFTER_MS = 3_600_000
+
+Conversation = tuple[str, str]
+"""user id, public id"""
+
+
+class ChatState:
+    """ttl: seconds that an idle conversation is kept; max_messages, max_tokens: what its window may hold.
+
+    Every method but `flush_dirty` raises Unavailable where Redis does not answer.
+    """
+
+    def __init__(self, runner: ScriptRunner, *, ttl: int, max_messages: int, max_tokens: int) -> None:
+        self._runner = runner
+        self._ttl = ttl
+        self._max_messages = max_messages
+        self._max_tokens = max_tokens
+        self._admit = Script.load("admit", "conversation")
+        self._settle = Script.load("settle", "conversation")
+        self._forget = Script.load("forget", "conversation")
+        self._bump = Script.load("bump")
+        self._in_flight = Script.load("in_flight")
+        self._dirty: dict[Conversation, dict[str, HotSettlement | None]] = {}
+
+    def admit(self, admission: Admission) -> Admitted:
+        """Trip 1: record the chat as in flight; hand back the epochs and the conversation's window."""
+        keys: list[Argument] = [FLY, f"{FLY}:{admission.prompt_id}", *EPOCH_KEYS]
+        args: list[Argument] = [admission.prompt_id, admission.lease_ms, _record(admission)]
+        if admission.conversation is None:
+            reply = self._runner.run(self._admit, keys, args)
+            return Admitted(_epochs(reply), None)
+        conversation = (admission.user_id, admission.conversation)
+        if conversation in self._dirty:
+            self._clean(conversation)
+        keys.append(_key(conversation))
+        args += [admission.proposed_row or "", self._ttl]
+        reply = self._runner.run(self._admit, keys, args)
+        return Admitted(_epochs(reply), self._window(conversation, reply))
+
+    def settle(self, settlement: HotSettlement) -> None:
+        """Trip 2: let the in-flight record go and append to the window.
+
+        Where Redis is away the conversation is remembered, and its window thrown away once Redis is back.
+        """
+        try:
+            self._run_settle(settlement)
+        except Unavailable:
+            if settlement.conversation is not None:
+                conversation = (settlement.user_id, settlement.conversation)
+                # Of those that Redis never admitted one stands for all: an outage must not fill the memory.
+                name = settlement.prompt_id if settlement.version >= 0 else ""
+                owed = replace(settlement, exchange=(), rebuilt=None, drop=True)
+                self._dirty.setdefault(conversation, {})[name] = owed
+            raise
+
+    def forget_conversation(self, user_id: str, public_id: str) -> None:
+        """Drop what is kept of it, also for chats in flight; where Redis is away, once it is back."""
+        conversation = (user_id, public_id)
+        try:
+            self._runner.run(self._forget, [_key(conversation)], [])
+        except Unavailable:
+            self._dirty.setdefault(conversation, {})["deleted"] = None
+            raise
+
+    def epochs(self) -> Epochs:
+        return _epochs(self._runner.command("MGET", *EPOCH_KEYS))
+
+    def bump(self, name: Literal["auth", "catalogue"]) -> None:
+        """Tell every worker that callers, or the catalogue, have changed in SQL."""
+        self._runner.run(self._bump, [f"v1:epoch:{name}"], [])
+
+    def in_flight(self) -> int:
+        """Chats in flight over all workers."""
+        return int(self._runner.run(self._in_flight, [FLY], [FORGOTTEN_AFTER_MS]))
+
+    def flush_dirty(self) -> None:
+        """Throw away the windows whose settle failed. Quietly leaves the rest for the next time."""
+        try:
+            for conversation in tuple(self._dirty):
+                self._clean(conversation)
+        except Unavailable as fault:
+            log.debug("windows stay to be thrown away: %s", fault.message)
+
+    def _clean(self, conversation: Conversation) -> None:
+        # Taken out first: one that becomes dirty again while this waits is not lost.
+        owed = self._dirty.pop(conversation, {})
+        while owed:
+            name, settlement = owed.popitem()
+            try:
+                if settlement is None:
+                    self._runner.run(self._forget, [_key(conversation)], [])
+                else:
+                    self._run_settle(settlement)
+            except BaseException:
+                self._dirty.setdefault(conversation, {}).update({**owed, name: settlement})
+                raise
+
+    def _run_settle(self, settlement: HotSettlement) -> None:
+        keys: list[Argument] = [FLY, f"{FLY}:{settlement.prompt_id}"]
+        args: list[Argument] = [settlement.prompt_id]
+        if settlement.conversation is not None:
+            keys.append(_key((settlement.user_id, settlement.conversation)))
+            args += self._window_args(settlement)
+        self._runner.run(self._settle, keys, args)
+
+    def _window_args(self, settlement: HotSettlement) -> list[Argument]:
+        args: list[Argument] = [
+            settlement.conversation_row or "",
+            settlement.model or "",
+            settlement.version,
+            int(settlement.drop),
+            self._ttl,
+            self._max_messages,
+            self._max_tokens,
+            pack(settlement.exchange) if settlement.exchange else "",
+        ]
+        return args if settlement.rebuilt is None else args + self._rebuilt_args(settlement.rebuilt)
+
+    def _rebuilt_args(self, messages: Sequence[StoredMessage]) -> list[Argument]:
+        kept = cut(messages, self._max_messages, self._max_tokens)
+        args: list[Argument] = [1, self._low(messages, kept)]
+        for prompt_id, entry in pack_all(kept):
+            args += [prompt_id, entry]
+        return args
+
+    def _low(self, messages: Sequence[StoredMessage], kept: Sequence[StoredMessage]) -> str:
+        """The prompt id up to which nothing may be put before this window: it, or SQL, has left out older ones."""
+        if len(kept) < len(messages):
+            return messages[len(messages) - len(kept) - 1].prompt_id
+        return kept[0].prompt_id if kept and len(messages) >= self._max_messages else ""
+
+    def _window(self, conversation: Conversation, reply: Sequence[bytes]) -> HotWindow:
+        row, version, model, trusted = reply[2:6]
+        messages = self._unpacked(conversation, reply[6:]) if trusted else None
+        return HotWindow(row.decode() or None, messages, int(version), model.decode() or None)
+
+    def _unpacked(self, conversation: Conversation, flat: Sequence[bytes]) -> tuple[StoredMessage, ...] | None:
+        try:
+            return unpack(flat)
+        except ValueError:
+            log.warning("a window that is not of this version is thrown away")
+            self._dirty.setdefault(conversation, {})["deleted"] = None
+            return None
+
+
+def _key(conversation: Conversation) -> str:
+    return f"v1:conv:{conversation[0]}:{conversation[1]}"
+
+
+def _record(admission: Admission) -> bytes:
+    return orjson.dumps((admission.user_id, admission.key_id, admission.model, admission.conversation))
+
+
+def _epochs(reply: Reply) -> Epochs:
+    return Epochs(_number(reply[0]), _number(reply[1]))
+
+
+def _number(value: bytes | None) -> int:
+    """0 for an epoch that was never raised, or that somebody else wrote."""
+    return int(value) if value is not None and value.isdigit() else 0
