@@ -23,7 +23,7 @@ from app.schemas.conversations import (
     shown_history,
     shown_summary,
 )
-from app.services.chat.conversations import ConversationKeeper
+from app.services.chat.conversations import ConversationService
 
 PATH = "/api/conversations"
 FILES = {
@@ -32,7 +32,7 @@ FILES = {
 }
 
 
-def blueprint(conversations: Conversations, keeper: ConversationKeeper) -> Blueprint:
+def blueprint(conversations: Conversations, keeper: ConversationService) -> Blueprint:
     app_door = Blueprint("conversations", __name__, description="What was said, kept.")
 
     @app_door.get(PATH)

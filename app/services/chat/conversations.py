@@ -23,7 +23,7 @@ class HotWindows(Protocol):
         """Drop what is hot of it. Raises Unavailable."""
 
 
-class ConversationKeeper:
+class ConversationService:
     """Renames and deletes conversations, in SQL and where they are hot."""
 
     def __init__(self, conversations: Conversations, hot: HotWindows, now: Callable[[], datetime] = utcnow) -> None:
