@@ -96,7 +96,7 @@ class Server(BaseApplication):
         debug: bool,
     ) -> None:
         self._settings = settings
-        self._listener = listener
+        self._descriptor = listener.detach()  # gunicorn makes a duplicate of it and closes it
         self._ready = ready
         self._room = room
         self._debug = debug
@@ -109,7 +109,7 @@ class Server(BaseApplication):
     def _options(self) -> dict[str, Any]:
         settings = self._settings
         return {
-            "bind": f"fd://{self._listener.fileno()}",
+            "bind": f"fd://{self._descriptor}",
             "worker_class": Worker,
             "workers": 1 if self._debug else settings.web_concurrency,
             "worker_connections": self._room.connections,
@@ -127,13 +127,9 @@ class Server(BaseApplication):
             "reload_engine": "poll",
             "logger_class": ServerLog,
             "loglevel": settings.log_level.lower(),
-            "when_ready": self._when_ready,
             "post_worker_init": self._worker_ready,
             "proc_name": "onedoor",
         }
-
-    def _when_ready(self, _master: Arbiter) -> None:
-        self._listener.close()  # gunicorn has its own duplicate, and that one must be the last to close
 
     def _worker_ready(self, worker: Worker) -> None:
         if worker.age == 1:

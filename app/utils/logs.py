@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from app.utils.clock import rfc3339
 from app.utils.line_files import LineFile, LineWriter, StreamSink
 
 _MAX_LINE = 8192
@@ -86,7 +87,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": rfc3339(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
