@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from app.domain.errors import DomainError, InternalError, NotFound
 from app.middleware import errors
 from app.middleware.access_log import AccessLog, WriteLine
+from app.middleware.big_bodies import BigBodies
 from app.middleware.request_id import ENVIRON_KEY, HEADER
 from app.middleware.security_headers import add_security_headers, register_cors
 from app.utils.ids import new_id
@@ -28,22 +29,35 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def register(app: Flask, *, cors_origins: Sequence[str] = (), write_access: WriteLine | None = None) -> None:
-    """Put the doorway around the app. write_access takes one finished line and must not block."""
+def register(
+    app: Flask,
+    *,
+    cors_origins: Sequence[str] = (),
+    write_access: WriteLine | None = None,
+    max_body_bytes: int = 10 * 2**20,
+) -> None:
+    """Put the doorway around the app, after all other layers.
+
+    write_access takes one finished line and must not block. max_body_bytes: MAX_BODY_MB; two such bodies fit into
+    what big ones may hold together, or 24 MB of smaller ones.
+    """
     # A path has one spelling: no redirect repeats what the caller wrote as our host.
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     errors.register(app)
     register_cors(app, cors_origins)
-    app.wsgi_app = Doorway(app.wsgi_app, write_access)  # type: ignore[method-assign]
+    app.wsgi_app = Doorway(app.wsgi_app, write_access, max_body_bytes)  # type: ignore[method-assign]
 
 
 class Doorway:
     """WSGI around WSGI."""
 
-    def __init__(self, inner: WSGIApplication, write_access: WriteLine | None) -> None:
+    def __init__(
+        self, inner: WSGIApplication, write_access: WriteLine | None, max_body_bytes: int = 10 * 2**20
+    ) -> None:
         self._inner = inner
+        self._big_bodies = BigBodies(max(2 * max_body_bytes, 24 * 2**20))
         self._access = AccessLog(write_access) if write_access else None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -52,11 +66,15 @@ class Doorway:
         passage = _Passage(environ, start_response, self._access)
         if not _is_readable(path):
             return passage.refuse(NotFound("there is nothing here"), path, request_id)
+        measured = self._big_bodies.measure(environ)
         try:
             passage.body = self._inner(environ, passage.start)
         except Exception:  # the last net: what Flask's own handlers let by
             log.exception("unhandled error outside the app", extra={"request_id": request_id})
             return passage.refuse(InternalError("something went wrong here"), path, request_id)
+        finally:
+            if measured is not None:
+                measured.give_back()
         return passage
 
 

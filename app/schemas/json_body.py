@@ -8,24 +8,23 @@ nesting makes it slow: what could be large is counted in linear passes over byte
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from flask.globals import request_ctx
 from gunicorn.http.errors import ParseException
 
-from app.domain.errors import InvalidRequest, Overloaded, TooLarge, UnsupportedMedia
+from app.domain.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from app.schemas import json_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from wsgiref.types import InputStream, WSGIEnvironment
 
     from flask import Flask
 
-MB = 2**20
-BIG_BODY = MB
+PARSED = "onedoor.body_parsed"
+"""In the environ: called once the body was parsed, by whom its bytes are counted."""
+
 MAX_DEPTH = 64
 MAX_THINGS = 200_000
 NO_FIELDS: frozenset[str] = frozenset()
@@ -35,20 +34,16 @@ _NOT_MARKS = bytes(byte for byte in range(256) if byte not in b'"{[,')
 _EXTENSION = "json_bodies"
 
 
-def register(app: Flask, *, max_bytes: int, big_bytes_at_once: int = 32 * MB) -> None:
-    """Give the app its reader.
-
-    max_bytes: MAX_BODY_MB in bytes. big_bytes_at_once: what all bodies over 1 MB that are being read in this
-    worker may hold together.
-    """
-    app.extensions[_EXTENSION] = JsonBodies(max_bytes, big_bytes_at_once)
+def register(app: Flask, *, max_bytes: int) -> None:
+    """Give the app its reader. max_bytes: MAX_BODY_MB in bytes."""
+    app.extensions[_EXTENSION] = JsonBodies(max_bytes)
 
 
 def read_json(nul_ok: frozenset[str] = NO_FIELDS) -> dict[str, Any]:
     """The present request's body as a dict of JSON values.
 
-    nul_ok: top-level fields that may hold NUL (a password). Raises UnsupportedMedia, TooLarge, Overloaded and
-    InvalidRequest naming the field where there is one.
+    nul_ok: top-level fields that may hold NUL (a password). Raises UnsupportedMedia, TooLarge and InvalidRequest,
+    naming the field where there is one.
     """
     context = request_ctx._get_current_object()  # type: ignore[attr-defined]  # one look-up; each proxy costs its own
     bodies: JsonBodies = context.app.extensions[_EXTENSION]
@@ -56,59 +51,46 @@ def read_json(nul_ok: frozenset[str] = NO_FIELDS) -> dict[str, Any]:
 
 
 class JsonBodies:
-    """Reads bodies of at most `max_bytes`; those over 1 MB share `big_bytes_at_once`."""
+    """Reads bodies of at most `max_bytes`."""
 
-    def __init__(self, max_bytes: int, big_bytes_at_once: int) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._big_left = max(big_bytes_at_once, max_bytes)
 
     def read(self, environ: WSGIEnvironment, nul_ok: frozenset[str] = NO_FIELDS) -> dict[str, Any]:
         check_media(environ)
-        length = self._declared_length(environ)
-        if length is None:
-            return self._read_chunked(environ["wsgi.input"], nul_ok)
-        if length <= BIG_BODY:
-            return parse_object(_read_exactly(environ["wsgi.input"], length), nul_ok)
-        with self._room_for(length):
-            return parse_object(_read_exactly(environ["wsgi.input"], length), nul_ok)
+        try:
+            return parse_object(self._raw(environ), nul_ok)
+        finally:
+            if PARSED in environ:
+                environ[PARSED]()
 
-    def _declared_length(self, environ: WSGIEnvironment) -> int | None:
-        """Content-Length, 0 where there is no body, None for a chunked one."""
+    def _raw(self, environ: WSGIEnvironment) -> bytes:
         declared = environ.get("CONTENT_LENGTH")
         if not declared:
-            return None if environ.get("HTTP_TRANSFER_ENCODING") else 0
+            return self._chunked(environ)
+        # Compared by digits first: int() of thousands of them is refused with an error of its own.
         if not (declared.isascii() and declared.isdigit()):
             raise InvalidRequest("Content-Length is not a number")
-        # Compared by digits first: int() of thousands of digits is refused with an error of its own.
         if len(declared) > 15 or int(declared) > self._max_bytes:
             raise self._too_large()
-        return int(declared)
+        raw = _read(environ["wsgi.input"], int(declared))
+        if len(raw) < int(declared):
+            raise InvalidRequest("the body is shorter than its Content-Length")
+        return raw
 
-    def _read_chunked(self, stream: InputStream, nul_ok: frozenset[str]) -> dict[str, Any]:
-        first = _read(stream, BIG_BODY + 1)
-        if len(first) <= min(BIG_BODY, self._max_bytes):
-            return parse_object(first, nul_ok)
-        with self._room_for(self._max_bytes):
-            raw = first + _read(stream, max(self._max_bytes + 1 - len(first), 0))
-            if len(raw) > self._max_bytes:
-                raise self._too_large()
-            return parse_object(raw, nul_ok)
+    def _chunked(self, environ: WSGIEnvironment) -> bytes:
+        if "HTTP_TRANSFER_ENCODING" not in environ:
+            return b""
+        raw = _read(environ["wsgi.input"], self._max_bytes + 1)
+        if len(raw) > self._max_bytes:
+            raise self._too_large()
+        return raw
 
     def _too_large(self) -> TooLarge:
         return TooLarge(
             f"the body is larger than {self._max_bytes} bytes",
-            details={"reason": "size", "limit": self._max_bytes},
+            details={"reason": "size", "max_bytes": self._max_bytes},
         )
-
-    @contextmanager
-    def _room_for(self, size: int) -> Iterator[None]:
-        if size > self._big_left:
-            raise Overloaded("too many large bodies are being read; try again shortly", retry_after=1)
-        self._big_left -= size
-        try:
-            yield
-        finally:
-            self._big_left += size
 
 
 def check_media(environ: WSGIEnvironment) -> None:
@@ -134,13 +116,6 @@ def _read(stream: InputStream, size: int) -> bytes:
         return stream.read(size)
     except (ParseException, OSError) as broken:
         raise InvalidRequest("the body broke off or its framing is wrong") from broken
-
-
-def _read_exactly(stream: InputStream, size: int) -> bytes:
-    raw = _read(stream, size)
-    if len(raw) < size:
-        raise InvalidRequest("the body is shorter than its Content-Length")
-    return raw
 
 
 def parse_object(raw: bytes, nul_ok: frozenset[str] = NO_FIELDS) -> dict[str, Any]:
