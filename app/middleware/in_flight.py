@@ -12,8 +12,8 @@ from typing import Any
 import gevent
 from gevent import monkey
 
-from app.domain.policies.ending import CLIENT_GONE
-from app.utils.cancel import Cancel
+from app.utils.cancel import CLIENT_GONE, Cancel
+from app.utils.lifecycle import Lifecycle
 
 POLL_SECONDS = 0.4
 GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
@@ -22,22 +22,19 @@ _poll = monkey.get_original("select", "poll")
 
 
 class InFlight:
-    """Give each chat a Cancel; stop it when its client leaves, or all of them at the end."""
+    """Gives each chat a Cancel and stops it when its client leaves; the lifecycle stops all of them at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
         self._watched: dict[int, Cancel] = {}
-        self._all: set[Cancel] = set()
         self._watcher: gevent.Greenlet | None = None
         self._sockets = _poll()
-
-    def __len__(self) -> int:
-        return len(self._all)
 
     def begin(self, client: Any | None, *, drain: bool) -> Chat:
         """A chat that begins. client: the server's socket, None where there is none; drain: the caller wants the
         answer finished and stored though nobody reads it."""
         chat = Chat(self, -1 if client is None or drain else client.fileno())
-        self._all.add(chat.cancel)
+        self._lifecycle.enter(chat.cancel)
         if chat.fd >= 0:
             self._watched[chat.fd] = chat.cancel
             self._sockets.register(chat.fd, GONE)
@@ -46,14 +43,10 @@ class InFlight:
         return chat
 
     def end(self, chat: Chat) -> None:
-        self._all.discard(chat.cancel)
+        self._lifecycle.leave(chat.cancel)
         if self._watched.get(chat.fd) is chat.cancel:
             del self._watched[chat.fd]
             self._sockets.unregister(chat.fd)
-
-    def cancel_all(self, reason: str) -> None:
-        for cancel in list(self._all):
-            cancel.cancel(reason)
 
     def _watch(self) -> None:
         while True:

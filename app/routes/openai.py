@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from flask import Response, request
-from flask_smorest import Blueprint
+from app.schemas.blueprint import Blueprint
 
 from app.domain.errors import NotFound
 from app.middleware.caller import require_caller

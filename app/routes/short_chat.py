@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 from flask import Response, request
-from flask_smorest import Blueprint
+from app.schemas.blueprint import Blueprint
 
 from app.middleware.caller import require_caller
 from app.middleware.in_flight import InFlight

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+CLIENT_GONE = "client gone"
+SHUTDOWN = "shutdown"
+
 
 class Cancel:
     """Set once, with a reason; whoever holds something open registers how to let go of it."""

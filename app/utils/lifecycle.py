@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from app.utils.cancel import Cancel
+from app.utils.cancel import SHUTDOWN, Cancel
 
 log = logging.getLogger(__name__)
-
-SHUTDOWN = "shutdown"
-
 
 class Lifecycle:
     """One a worker. The server calls `drain`, `cancel_all`, `close` in this order; requests register their Cancel."""

@@ -30,8 +30,7 @@ class Snapshot:
     @property
     def aliases(self) -> tuple[str, ...]:
         """The words that stand for a choice and not for one row."""
-        integrations = sorted({m.integration for m in self.models if m.integration != DEMO})
-        return (AUTO, *integrations, IMAGE)
+        return (AUTO, *(name for name, provider in self.providers.items() if provider.real), IMAGE)
 
     def shown_name(self, model: Model) -> str:
         """How lists name a row: the second row of a name bears its integration."""

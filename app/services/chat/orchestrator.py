@@ -11,13 +11,13 @@ from app.domain.errors import DomainError, InternalError, Unavailable
 from app.domain.events import Accepted, ChatEvent, Failed
 from app.domain.hot import Admission, Admitted
 from app.domain.ledger import State
-from app.domain.policies.ending import SHUTDOWN, state_of
+from app.domain.policies.ending import state_of
 from app.services.chat.failover import Failover
 from app.services.chat.recall import Recall
 from app.services.chat.run import ChatRun
 from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
-from app.utils.cancel import Cancel
+from app.utils.cancel import CLIENT_GONE, SHUTDOWN, Cancel
 from app.utils.clock import monotonic, utcnow
 from app.utils.ids import new_id
 
@@ -102,7 +102,8 @@ class ChatOrchestrator:
             self._settle(chat, "crashed" if cancel.reason == SHUTDOWN else "client_gone")
 
     def _failed(self, chat: ChatRun, error: DomainError, stopped: str | None) -> Failed:
-        state = "crashed" if chat.settled else state_of(error, stopped)
+        ended = state_of(error, client_gone=stopped == CLIENT_GONE, shutdown=stopped == SHUTDOWN)
+        state: State = "crashed" if chat.settled else ended
         self._settle(chat, state)
         if stopped == SHUTDOWN:
             error = Unavailable("the server is shutting down", retry_after=1)

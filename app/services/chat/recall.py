@@ -15,8 +15,15 @@ from app.utils.ids import new_id
 
 
 class ConversationReads(Protocol):
-    def window(self, user_id: str, public_id: str, limit: int) -> tuple[str, tuple[StoredMessage, ...]] | None:
-        """The conversation's row id and its newest messages, oldest first; None where the user has none of it."""
+    def window(
+        self, user_id: str, public_id: str, limit: int, before: str | None = None
+    ) -> tuple[str, tuple[StoredMessage, ...]] | None:
+        """The conversation's row id and its newest messages, oldest first; None where the user has none of it.
+
+        before: only exchanges older than this prompt_id."""
+
+    def question(self, user_id: str, public_id: str, prompt_id: str) -> str:
+        """What was asked in that exchange; raises NotFound."""
 
 
 class Recall:
@@ -36,7 +43,10 @@ class Recall:
         ref = request.conversation
         if ref is not None:
             self._find(run, ref)
-        run.prompt = _with_window(request.messages, run.window)
+        messages = request.messages
+        if ref is not None and ref.replaces is not None:
+            messages = self._asked_again(run, ref.public_id, ref.replaces)
+        run.prompt = _with_window(messages, run.window)
         run.question = _last_user_text(run.prompt)
         run.prompt_tokens = estimate_prompt(run.prompt)
 
@@ -52,7 +62,8 @@ class Recall:
         self._from_sql(run, ref, hot.id if hot else None)
 
     def _from_sql(self, run: ChatRun, ref: ConversationRef, proposed: str | None) -> None:
-        stored = self._conversations.window(run.request.caller.user_id, ref.public_id, self._max_messages)
+        user_id = run.request.caller.user_id
+        stored = self._conversations.window(user_id, ref.public_id, self._max_messages, ref.replaces)
         if stored is None:
             if ref.must_exist:
                 raise NotFound("there is no such conversation", field="conversation_id")
@@ -61,6 +72,14 @@ class Recall:
         run.row_id, messages = stored
         run.rebuilt = messages
         run.window = self._cut(messages)
+
+    def _asked_again(self, run: ChatRun, public_id: str, replaces: str) -> tuple[Message, ...]:
+        """The new turn in the place of an old one; without a new message the old question."""
+        question = self._conversations.question(run.request.caller.user_id, public_id, replaces)
+        messages = run.request.messages
+        if any(message.role == "user" for message in messages):
+            return messages
+        return (*messages, Message("user", question))
 
     def _cut(self, messages: Sequence[StoredMessage]) -> tuple[StoredMessage, ...]:
         return windows.cut(messages, self._max_messages, self._max_tokens)

@@ -1,0 +1,246 @@
+"""The composition root: settings → stores → transport → catalogue → services → doors. The only reader of settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+
+from app.domain.caller import Budget
+from app.domain.catalogue import Provider
+from app.domain.errors import Unavailable
+from app.domain.hot import Admitted
+from app.domain.policies.selection import STRATEGIES
+from app.factories.catalogue import CATALOGUE
+from app.factories.llm_service_factory import LLMServiceFactory
+from app.middleware import caller, doorway, http_hygiene
+from app.middleware.in_flight import InFlight
+from app.middleware.readiness import Readiness, State
+from app.middleware.tokens import JwtCodec
+from app.repositories.conversations import Conversations
+from app.repositories.database import Database
+from app.repositories.group_commit import GroupCommit
+from app.repositories.migrate import at_head
+from app.repositories.model_rows import ModelRows
+from app.routes import (
+    auth,
+    chat,
+    conversations,
+    docs,
+    health,
+    keys,
+    openai,
+    pages,
+    profile,
+    short_auth,
+    short_chat,
+    short_history,
+)
+from app.schemas import json_body
+from app.schemas.blueprint import Blueprint
+from app.services.accounts import room as accounts_room
+from app.services.accounts.room import Accounts
+from app.services.catalogue.catalogue import Catalogue
+from app.services.catalogue.providers import provider
+from app.services.chat.conversations import ConversationService
+from app.services.chat.failover import Failover, Timeouts
+from app.services.chat.orchestrator import ChatOrchestrator
+from app.services.chat.recall import Recall
+from app.services.chat.selector import LLMSelectorService
+from app.services.chat.settlement import Settlement
+from app.services.ledger.ledger import Ledger
+from app.settings import Settings
+from app.stores.chat_state import ChatState
+from app.stores.embedded import EmbeddedRedis
+from app.stores.group_trip import GroupTrip
+from app.stores.login_guard import LoginGuard
+from app.stores.scripts import ScriptRunner
+from app.transport.pooled import PooledTransport
+from app.utils import logs
+from app.utils.lifecycle import Lifecycle
+
+VERSION = "0.1.0"
+MB = 2**20
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept: SQL, Redis or its embedded stand-in, and the classes that speak to them."""
+
+    database: Database
+    redis: ScriptRunner
+    hot: ChatState
+    commits: GroupCommit
+    conversations: Conversations
+
+
+def build(settings: Settings | None = None) -> Flask:
+    """The WSGI application of one process; nothing in it may be shared across a fork."""
+    settings = settings or load_settings()
+    app = Flask(__name__, static_folder=None)
+    lifecycle = app.extensions["lifecycle"] = Lifecycle()
+    written = _logs(settings, lifecycle)
+    stores = _stores(settings, lifecycle)
+    accounts = _accounts(app, settings, stores, lifecycle)
+    catalogue = Catalogue(ModelRows(stores.database).all, providers(settings))
+    chats = _chats(settings, stores, accounts, catalogue, lifecycle)
+    readiness = _readiness(settings, stores, lifecycle)
+    _middleware(app, settings, accounts, lifecycle, written)
+    docs.register(app, _doors(stores, accounts, catalogue, chats, readiness, InFlight(lifecycle)), VERSION)
+    accounts.watch.start()
+    return app
+
+
+def load_settings() -> Settings:
+    """From the environment and `.env` beside the code."""
+    root = Path(__file__).resolve().parents[1]
+    return Settings.load(os.environ, root / ".env", root)
+
+
+def _logs(settings: Settings, lifecycle: Lifecycle) -> logs.Logs:
+    folder = settings.root / settings.log_dir
+    written = logs.configure(folder, settings.log_level, max_bytes=settings.log_max_mb * MB, keep=settings.log_keep)
+    lifecycle.on_close("logs", written.close)
+    return written
+
+
+def _stores(settings: Settings, lifecycle: Lifecycle) -> Stores:
+    database = Database(settings.database_url)
+    redis: ScriptRunner = GroupTrip(settings.redis_url) if settings.redis_url else EmbeddedRedis()
+    commits = GroupCommit(database)
+    hot = ChatState(
+        redis,
+        ttl=settings.conversation_ttl,
+        max_messages=settings.conversation_max_messages,
+        max_tokens=settings.conversation_max_tokens,
+    )
+    lifecycle.on_close("database", database.close)
+    lifecycle.on_close("redis", redis.close)
+    lifecycle.on_close("commits", commits.close)
+    return Stores(database, redis, hot, commits, Conversations(database))
+
+
+def _accounts(app: Flask, settings: Settings, stores: Stores, lifecycle: Lifecycle) -> Accounts:
+    refresh_seconds = settings.jwt_refresh_days * 86_400
+    access_seconds = settings.jwt_access_minutes * 60
+    budget = settings.default_budget
+    built = accounts_room.build(
+        stores.database,
+        stores.hot,
+        LoginGuard(stores.redis),
+        JwtCodec(app, settings.jwt_secret_key or "", longest=max(refresh_seconds, access_seconds)),
+        access_seconds=access_seconds,
+        refresh_seconds=refresh_seconds,
+        registration_open=settings.registration == "open",
+        default_budget=None if budget is None else Budget(budget, "month"),
+    )
+    lifecycle.on_close("epoch watch", built.watch.stop)
+    return built
+
+
+def providers(settings: Settings) -> dict[str, Provider]:
+    """Every provider of the catalogue as the settings have it."""
+    found: dict[str, Provider] = {}
+    for integration, row in CATALOGUE.items():
+        said = settings.providers.get(integration)
+        found[integration] = provider(
+            row,
+            base_url=said.base_url if said else row.base_url,
+            keys=said.api_keys if said else (),
+            default_model=said.model if said else None,
+            configured=said.configured if said else True,
+        )
+    return found
+
+
+def _chats(
+    settings: Settings, stores: Stores, accounts: Accounts, catalogue: Catalogue, lifecycle: Lifecycle
+) -> ChatOrchestrator:
+    if settings.strategy not in STRATEGIES:
+        log.warning("STRATEGY=%s is not served yet; auto goes by priority", settings.strategy)
+    transport = PooledTransport(connect_timeout=settings.connect_timeout, pool_size=settings.max_streams)
+    lifecycle.on_close("transport", transport.close)
+    timeouts = Timeouts(
+        request=settings.request_timeout,
+        stream=settings.stream_timeout,
+        first_token=settings.first_token_timeout,
+        stall=settings.stall_timeout,
+        reply=settings.reply_timeout,
+    )
+
+    def saw(admitted: Admitted) -> None:
+        accounts.registry.saw_epoch(admitted.epochs.auth)
+        catalogue.saw_epoch(admitted.epochs.catalogue)
+
+    return ChatOrchestrator(
+        LLMSelectorService(catalogue, settings.strategy),
+        stores.hot,
+        Recall(stores.conversations, settings.conversation_max_messages, settings.conversation_max_tokens),
+        Failover(LLMServiceFactory(transport), catalogue, timeouts, settings.retry_budget),
+        Settlement(Ledger(stores.commits, stores.hot)),
+        saw,
+        lease_ms=int((settings.stream_timeout + settings.shutdown_timeout) * 1000),
+    )
+
+
+def _readiness(settings: Settings, stores: Stores, lifecycle: Lifecycle) -> Readiness:
+    def database() -> tuple[State, str]:
+        stores.database.ping()
+        return "ok", "answers"
+
+    def schema() -> bool:
+        try:
+            return not at_head(stores.database)
+        except Unavailable:
+            return False  # the database's own row tells it
+
+    def redis() -> tuple[State, str]:
+        stores.redis.command("PING")
+        return "ok", "answers" if settings.redis_url else "embedded"
+
+    return Readiness(
+        {"database": database, "redis": redis},
+        {"draining": lambda: lifecycle.draining, "the database's schema is not this code's": schema},
+        redis_required=settings.redis_down == "closed",
+    )
+
+
+def _middleware(app: Flask, settings: Settings, accounts: Accounts, lifecycle: Lifecycle, written: logs.Logs) -> None:
+    json_body.register(app, max_bytes=settings.max_body_mb * MB)
+    caller.register(app, accounts.registry, accounts.guard, anonymous=settings.anonymous_access)
+    http_hygiene.register(
+        app,
+        lifecycle,
+        max_streams=settings.max_streams,
+        max_body_bytes=settings.max_body_mb * MB,
+        body_seconds=settings.body_timeout,
+        allowed_hosts=settings.allowed_hosts,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    doorway.register(app, cors_origins=settings.cors_origins, write_access=written.write_access)
+
+
+def _doors(
+    stores: Stores,
+    accounts: Accounts,
+    catalogue: Catalogue,
+    chats: ChatOrchestrator,
+    readiness: Readiness,
+    in_flight: InFlight,
+) -> Iterable[Blueprint]:
+    yield pages.blueprint()
+    yield health.blueprint(readiness)
+    yield auth.blueprint(accounts.service, accounts.sessions)
+    yield profile.blueprint(accounts.service, accounts.spending)
+    yield keys.blueprint(accounts.keys, accounts.spending)
+    yield chat.blueprint(chats, in_flight)
+    yield from openai.blueprints(chats, catalogue, in_flight)
+    yield short_auth.blueprint(accounts.service)
+    yield short_chat.blueprint(chats, catalogue, in_flight)
+    yield conversations.blueprint(stores.conversations, ConversationService(stores.conversations, stores.hot))
+    yield short_history.blueprint(stores.conversations)
