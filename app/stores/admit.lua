@@ -50,13 +50,13 @@ if #lapsed > 0 then
   known.built, known.ver = nil, redis.call('HGET', key, 'ver')
 end
 
+-- One in flight may have stored what it has not yet told here.
+local trusted = known.ver and known.built == '1' and not others
 known.ver = known.ver or first_version(time)
 known.id = known.id or ARGV[4]
 redis.call('HSET', key, 'o:' .. prompt, lease_end, 'ver', known.ver, 'id', known.id)
 redis.call('EXPIRE', key, ARGV[5])
 
--- One in flight may have stored what it has not yet told here.
-local trusted = known.built == '1' and not others
 reply[3], reply[4], reply[5], reply[6] = known.id, known.ver, known.model or '', trusted and 1 or 0
 if trusted then
   for i = 1, #window do

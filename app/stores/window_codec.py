@@ -31,6 +31,8 @@ def unpack(flat: Sequence[bytes]) -> tuple[StoredMessage, ...]:
     messages: list[StoredMessage] = []
     for (prompt_id, _), exchange in zip(pairs, exchanges, strict=True):
         name = prompt_id.decode()
+        if not isinstance(exchange, list):
+            raise ValueError("an entry of another shape")  # noqa: TRY004 - one kind of fault: it is not ours
         messages += [_message(name, row) for row in exchange]
     return tuple(messages)
 
