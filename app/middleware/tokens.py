@@ -39,6 +39,9 @@ class JwtCodec:
             JWT_DECODE_ISSUER=ISSUER,
             JWT_DECODE_LEEWAY=LEEWAY,
             JWT_ENCODE_NBF=True,
+            JWT_TOKEN_LOCATION=["headers"],
+            # Ours is the cookie of a refresh alone, kept apart by SameSite; a random claim would make each text new.
+            JWT_COOKIE_CSRF_PROTECT=False,
         )
         JWTManager(app)
         self._longest = longest
