@@ -12,12 +12,16 @@ from app.models.types import Json, Words
 
 
 class LlmModel(Base):
-    """A row of the catalogue. origin: seed, admin (made or edited by one: seeding keeps off it), list (provider's)."""
+    """A row of the catalogue.
+
+    id: any word, `groq/llama-3.1-8b-instant` for a seeded one. origin: seed; admin for one that an admin made or
+    edited, which seeding keeps off; list for one that its provider told of.
+    """
 
     __tablename__ = "llm_models"
     __table_args__ = (UniqueConstraint("integration", "name"),)
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    id: Mapped[str] = mapped_column(Words, primary_key=True)
     integration: Mapped[str] = mapped_column(Words)
     name: Mapped[str] = mapped_column(Words)
     origin: Mapped[str] = mapped_column(String(16))

@@ -12,6 +12,7 @@ from app.models.base import Base, Id, UtcDateTime
 from app.models.types import Json, Words
 
 LIVE = text("deleted_at IS NULL")
+DEAD = text("deleted_at IS NOT NULL")
 
 
 class Conversation(Base):
@@ -24,7 +25,7 @@ class Conversation(Base):
     __table_args__ = (
         Index("uq_conversations_live", "user_id", "public_id", unique=True, postgresql_where=LIVE, sqlite_where=LIVE),
         Index("ix_conversations_newest", "user_id", "updated_at", "id", postgresql_where=LIVE, sqlite_where=LIVE),
-        Index("ix_conversations_name", "user_id", "public_id"),
+        Index("ix_conversations_dead", "user_id", "public_id", postgresql_where=DEAD, sqlite_where=DEAD),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)

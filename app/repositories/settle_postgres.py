@@ -92,7 +92,7 @@ _GOING_ON: Final = """, live AS MATERIALIZED (
 _BEGINNING: Final = """, wanted AS MATERIALIZED (
   SELECT * FROM conversed AS c WHERE NOT EXISTS (
     SELECT FROM conversations AS t WHERE t.user_id = c.user_id AND t.public_id = c.public_id
-      AND (t.deleted_at >= c.created_at OR t.deleted_at IS NOT NULL AND t.id = c.id))
+      AND t.deleted_at IS NOT NULL AND (t.deleted_at >= c.created_at OR t.id = c.id))
 ), begun AS (
   INSERT INTO conversations (id, user_id, public_id, title, message_count, created_at, updated_at)
   SELECT (array_agg(id ORDER BY prompt_id))[1], user_id, public_id, (array_agg(title ORDER BY prompt_id))[1],

@@ -32,12 +32,13 @@ _BEGIN: Final = """
 INSERT INTO conversations (id, user_id, public_id, title, message_count, created_at, updated_at)
 SELECT ?1, ?2, ?3, ?4, 0, ?5, ?5 WHERE NOT EXISTS (
   SELECT 1 FROM conversations WHERE user_id = ?2 AND public_id = ?3
-    AND (deleted_at >= ?5 OR deleted_at IS NOT NULL AND id = ?1))
+    AND deleted_at IS NOT NULL AND (deleted_at >= ?5 OR id = ?1))
 ON CONFLICT (user_id, public_id) WHERE deleted_at IS NULL DO NOTHING"""
 
 _HOME_BY_NAME: Final = """
 SELECT id FROM conversations WHERE user_id = ?2 AND public_id = ?3 AND deleted_at IS NULL AND NOT EXISTS (
-  SELECT 1 FROM conversations WHERE user_id = ?2 AND public_id = ?3 AND deleted_at >= ?5)"""
+  SELECT 1 FROM conversations WHERE user_id = ?2 AND public_id = ?3
+    AND deleted_at IS NOT NULL AND deleted_at >= ?5)"""
 
 _HOME_BY_ID: Final = "SELECT id FROM conversations WHERE id = ?1 AND user_id = ?2 AND deleted_at IS NULL"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -35,7 +35,7 @@ class Sqlite:
         self._path = os.path.abspath(url.database)
         self._inode: int | None = None
         self._reader = _Side(self._connect, READERS, "BEGIN")
-        self._writer = _Side(self._connect, 1, "BEGIN IMMEDIATE")
+        self._writer = _Side(self._connect, 1, "BEGIN IMMEDIATE", ready=self.same_file)
 
     def read(self, fn: Callable[[Session], T], timeout: float) -> T:
         return self._reader.run(lambda connection: _in_session(connection, fn), timeout)
@@ -46,13 +46,7 @@ class Sqlite:
     def write_raw(self, fn: Callable[[sqlite3.Connection], T], timeout: float) -> T:
         """`fn` with the driver's own connection, in one transaction in the writer's thread."""
 
-        def work(connection: Connection) -> T:
-            with connection.begin():
-                driver = connection.connection.driver_connection
-                assert isinstance(driver, sqlite3.Connection)
-                return fn(driver)
-
-        return self._writer.run(work, timeout)
+        return self._writer.run(lambda connection: _in_transaction(_driver(connection), fn), timeout)
 
     def close(self) -> None:
         self._reader.close()
@@ -85,9 +79,19 @@ class Sqlite:
 
 
 class _Side:
-    """The threads of one kind, and the connections they share: as many as threads, each used by one at a time."""
+    """The threads of one kind, and the connections they share: as many as threads, each used by one at a time.
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], threads: int, begin: str) -> None:
+    ready: whether work may begin. SQLite itself writes on into a file that was deleted, and nobody reads it again.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        threads: int,
+        begin: str,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._ready = ready
         self._lane = ThreadLane(threads)
         self._idle: deque[Connection] = deque()
         self._engine = _engine(connect, begin)
@@ -99,15 +103,15 @@ class _Side:
 
     def _once(self, work: Callable[[Connection], T], lock_by: float) -> T:
         patience = int((lock_by - time.monotonic()) * 1000)
-        if patience <= 0:
+        if patience <= 0 or not self._ready():
             raise unavailable()
         connection = self._idle.pop() if self._idle else self._engine.connect()
         try:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
-            connection.rollback()
+            _driver(connection).execute(f"PRAGMA busy_timeout={patience}")
             return work(connection)
-        except DBAPIError:
-            connection.invalidate()
+        except (DBAPIError, sqlite3.Error) as error:
+            if not isinstance(error, IntegrityError | sqlite3.IntegrityError):
+                connection.invalidate()
             raise
         finally:
             self._put_back(connection)
@@ -137,6 +141,24 @@ def _in_session(connection: Connection, fn: Callable[[Session], T]) -> T:
         value = fn(session)
         session.commit()
         return value
+
+
+def _in_transaction(driver: sqlite3.Connection, fn: Callable[[sqlite3.Connection], T]) -> T:
+    driver.execute("BEGIN IMMEDIATE")
+    try:
+        value = fn(driver)
+        driver.execute("COMMIT")
+    except BaseException:
+        if driver.in_transaction:
+            driver.rollback()
+        raise
+    return value
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 def _lower(text: str | None) -> str | None:

@@ -1,0 +1,161 @@
+"""The catalogue in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.domain.catalogue import Model
+from app.models.catalogue import LlmModel
+from app.repositories.database import Database
+from app.repositories.epochs import raise_epoch
+from app.repositories.prices import price_columns, price_of
+
+Origin = Literal["seed", "admin", "list"]
+#: What every change of the catalogue raises, so that each worker reads it anew.
+EPOCH: Final = "catalogue"
+
+
+class ModelRows:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> tuple[Model, ...]:
+        """Every row, in the catalogue's own order."""
+        query = select(LlmModel).order_by(LlmModel.rank, LlmModel.id)
+        return self._database.read(lambda session: tuple(_model(row) for row in session.scalars(query)))
+
+    def save(self, model: Model, origin: Origin, now: datetime) -> Model:
+        """Insert or replace the row of this integration and name, and give it back with the id it has."""
+
+        def work(session: Session) -> Model:
+            row = _find(session, model)
+            row = row if row is not None else _new(session, model)
+            _fill(row, _columns(model), origin, now)
+            raise_epoch(session, EPOCH)
+            return _model(row)
+
+        return self._database.write(work)
+
+    def seed(self, models: Iterable[Model], now: datetime, whole: Collection[str] = ()) -> int:
+        """Insert the rows that are missing and bring those that seeding made up to date; how many changed.
+
+        Rows that an admin made or edited, or a provider's list, stay as they are, and so does what was learned of a
+        seeded one (why it is unavailable). whole: integrations of which seeded rows that are not among `models` go.
+        """
+        wanted = {(model.integration, model.name): model for model in models}
+
+        def work(session: Session) -> int:
+            stale, gone = _differences(session, wanted, whole)
+            for model, row in stale:
+                _fill(row if row is not None else _new(session, model), _seeded(model), "seed", now)
+            for row in gone:
+                session.delete(row)
+            if stale or gone:
+                raise_epoch(session, EPOCH)
+            return len(stale) + len(gone)
+
+        # A look that needs no lock, so that a start with nothing to do waits for nobody.
+        same = self._database.read(lambda session: not any(_differences(session, wanted, whole)))
+        return 0 if same else self._database.write(work)
+
+    def remove(self, model_id: str) -> bool:
+        """False where there is none of this id."""
+
+        def work(session: Session) -> bool:
+            gone = session.execute(delete(LlmModel).where(LlmModel.id == model_id).returning(LlmModel.id)).first()
+            if gone is not None:
+                raise_epoch(session, EPOCH)
+            return gone is not None
+
+        return self._database.write(work)
+
+
+def _differences(
+    session: Session, wanted: Mapping[tuple[str, str], Model], whole: Collection[str]
+) -> tuple[list[tuple[Model, LlmModel | None]], list[LlmModel]]:
+    """The wanted models that are not stored as they are, each with its row; and the rows that nobody wants."""
+    rows = {(row.integration, row.name): row for row in session.scalars(select(LlmModel))}
+    stale = [(model, rows.get(key)) for key, model in wanted.items() if _is_stale(rows.get(key), model)]
+    gone = [row for key, row in rows.items() if row.origin == "seed" and row.integration in whole and key not in wanted]
+    return stale, gone
+
+
+def _is_stale(row: LlmModel | None, model: Model) -> bool:
+    if row is None:
+        return True
+    return row.origin == "seed" and any(getattr(row, name) != value for name, value in _seeded(model).items())
+
+
+def _seeded(model: Model) -> dict[str, Any]:
+    columns = _columns(model)
+    del columns["unavailable"]
+    return columns
+
+
+def _new(session: Session, model: Model) -> LlmModel:
+    row = LlmModel(id=model.id)
+    session.add(row)
+    return row
+
+
+def _find(session: Session, model: Model) -> LlmModel | None:
+    return session.scalar(
+        select(LlmModel).where(LlmModel.integration == model.integration, LlmModel.name == model.name)
+    )
+
+
+def _fill(row: LlmModel, columns: Mapping[str, Any], origin: Origin, now: datetime) -> None:
+    for name, value in columns.items():
+        setattr(row, name, value)
+    row.origin = origin
+    row.updated_at = now
+
+
+def _columns(model: Model) -> dict[str, Any]:
+    return {
+        "integration": model.integration,
+        "name": model.name,
+        "context_window": model.context_window,
+        "max_output": model.max_output,
+        "inputs": sorted(model.inputs),
+        "outputs": sorted(model.outputs),
+        "active": model.active,
+        "reasoning": model.reasoning,
+        "chat": model.chat,
+        "tools": model.tools,
+        "abilities_known": model.abilities_known,
+        "base_url": model.base_url,
+        "unavailable": model.unavailable,
+        "rank": model.rank,
+        "rpm": model.rpm,
+        "tpm": model.tpm,
+        **price_columns(model.price),
+    }
+
+
+def _model(row: LlmModel) -> Model:
+    return Model(
+        id=row.id,
+        integration=row.integration,
+        name=row.name,
+        context_window=row.context_window,
+        max_output=row.max_output,
+        inputs=frozenset(row.inputs),
+        outputs=frozenset(row.outputs),
+        price=price_of(row),
+        active=row.active,
+        reasoning=row.reasoning,
+        chat=row.chat,
+        tools=row.tools,
+        abilities_known=row.abilities_known,
+        base_url=row.base_url,
+        unavailable=row.unavailable,
+        rank=row.rank,
+        rpm=row.rpm,
+        tpm=row.tpm,
+    )
