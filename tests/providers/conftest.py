@@ -1,0 +1,1 @@
+from tests.providers.fixtures import *  # noqa: F403
