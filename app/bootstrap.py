@@ -26,6 +26,7 @@ from app.repositories.database import Database
 from app.repositories.group_commit import GroupCommit
 from app.repositories.migrate import at_head
 from app.repositories.model_rows import ModelRows
+from app.repositories.requests import Requests
 from app.routes import (
     auth,
     chat,
@@ -36,6 +37,7 @@ from app.routes import (
     openai,
     pages,
     profile,
+    receipts,
     short_auth,
     short_chat,
     short_history,
@@ -244,3 +246,4 @@ def _doors(
     yield short_chat.blueprint(chats, catalogue, in_flight)
     yield conversations.blueprint(stores.conversations, ConversationService(stores.conversations, stores.hot))
     yield short_history.blueprint(stores.conversations)
+    yield receipts.blueprint(Requests(stores.database))

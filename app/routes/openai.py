@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from flask import Response, request
-from app.schemas.blueprint import Blueprint
 
 from app.domain.errors import NotFound
 from app.middleware.caller import require_caller
@@ -14,6 +13,7 @@ from app.middleware.in_flight import InFlight
 from app.middleware.request_id import request_id
 from app.routes.streaming import answer, answer_headers, client_socket, stream, wants_drain
 from app.schemas import chat_docs, models, openai_chat
+from app.schemas.blueprint import Blueprint
 from app.schemas.json_body import read_json
 from app.services.catalogue.catalogue import Catalogue
 from app.services.chat.orchestrator import ChatOrchestrator

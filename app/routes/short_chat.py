@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import orjson
 from flask import Response, request
-from app.schemas.blueprint import Blueprint
 
 from app.middleware.caller import require_caller
 from app.middleware.in_flight import InFlight
 from app.middleware.request_id import request_id
 from app.routes.streaming import answer, answer_headers, client_socket, wants_drain
 from app.schemas import chat_docs, models, short_chat
+from app.schemas.blueprint import Blueprint
 from app.schemas.json_body import read_json
 from app.services.catalogue.catalogue import Catalogue
 from app.services.chat.orchestrator import ChatOrchestrator

@@ -77,7 +77,7 @@ class ChatOrchestrator:
             chat.admitted = self._admissions.admit(admission)
             self._saw(chat.admitted)
         except Unavailable as fault:
-            log.warning("admitted without redis: %s", fault.message, extra={"request_id": request.prompt_id})
+            log.debug("admitted without redis: %s", fault.message, extra={"request_id": request.prompt_id})
         try:
             self._recall.fill(chat)
         except BaseException:

@@ -41,4 +41,4 @@ class Ledger:
         try:
             self._hot.settle(hot)
         except Unavailable as fault:
-            log.warning("settle in redis failed: %s", fault.message, extra={"request_id": hot.prompt_id})
+            log.debug("settle in redis failed: %s", fault.message, extra={"request_id": hot.prompt_id})
