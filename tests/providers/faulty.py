@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.providers.speech import WIRES, Asked, Said, frame
+from tests.providers.speech import TRAITS, WIRES, Asked, Said, frame
 
 Step = tuple[str, Any]  # ("send", bytes) ("wait", seconds) ("hang", None) ("reset", None) ("close", None)
 
@@ -319,7 +319,8 @@ def gzipped(reply: Reply, arg: str) -> None:
 
 def gzip_cut(reply: Reply, arg: str) -> None:
     gzipped(reply, arg)
-    reply.raw = (reply.raw or b"")[:-12]
+    whole = reply.raw or b""
+    reply.raw = whole[: len(whole) // 2]
 
 
 def bomb(reply: Reply, arg: str) -> None:
@@ -552,7 +553,7 @@ def spoil(reply: Reply, traits: list[str]) -> None:
 
 def _fault(trait: str) -> tuple[Callable[[Reply, str], None], str] | None:
     name, arg = trait, ""
-    while name:
+    while name and trait not in TRAITS:
         if name in FAULTS:
             return FAULTS[name], arg
         name, _, last = name.rpartition("-")

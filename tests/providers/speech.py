@@ -8,6 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Words of a model's name that rule what is said; how it is said wrongly stands in `faulty`.
+TRAITS = {
+    "reasoning",
+    "only-reasoning",
+    "empty-answer",
+    "two-tools",
+    "no-arguments",
+    "no-call",
+    "echo",
+    "cached",
+}
 THOUGHTS = ["Let me ", "think ", "about it. "]
 
 
