@@ -43,7 +43,7 @@ check: devenv  ## lint, types, import rules, make test
 	@$(MAKE) --no-print-directory test
 
 bench: devenv  ## measure the server beside a bare one, into bench/REPORT.md (wants gcc and wrk)
-	@$(BIN)/python bench/run.py $(ARGS)
+	@$(BIN)/python bench/measure.py $(ARGS)
 
 example: env  ## write .env.example anew from the settings
 	@$(BIN)/python -m app.settings > .env.example

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from load import Figures
 
-    from run import Session
+    from measure import Session
 
 _BARE_US = 232  # what a bare JSON chat and a bare chunk cost on the machine whose figures the goals are
 _BARE_CHUNK_US = 42
