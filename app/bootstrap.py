@@ -47,6 +47,7 @@ from app.schemas.blueprint import Blueprint
 from app.services.accounts import room as accounts_room
 from app.services.accounts.room import Accounts
 from app.services.catalogue.catalogue import Catalogue
+from app.services.catalogue.discovery import Discovery
 from app.services.catalogue.providers import provider
 from app.services.chat.conversations import ConversationService
 from app.services.chat.failover import Failover, Timeouts
@@ -89,12 +90,18 @@ def build(settings: Settings | None = None) -> Flask:
     written = _logs(settings, lifecycle)
     stores = _stores(settings, lifecycle)
     accounts = _accounts(app, settings, stores, lifecycle)
-    catalogue = Catalogue(ModelRows(stores.database).all, providers(settings))
-    chats = _chats(settings, stores, accounts, catalogue, lifecycle)
+    transport = PooledTransport(connect_timeout=settings.connect_timeout, pool_size=settings.max_streams)
+    configured = providers(settings)
+    catalogue = Catalogue(ModelRows(stores.database).all, configured)
+    discovery = Discovery(transport, catalogue, configured.values())
+    chats = _chats(settings, stores, accounts, catalogue, transport)
     readiness = _readiness(settings, stores, lifecycle)
     _middleware(app, settings, accounts, lifecycle, written)
     docs.register(app, _doors(stores, accounts, catalogue, chats, readiness, InFlight(lifecycle)), VERSION)
     accounts.watch.start()
+    discovery.start()
+    lifecycle.on_close("transport", transport.close)
+    lifecycle.on_close("discovery", discovery.stop)
     return app
 
 
@@ -161,12 +168,10 @@ def providers(settings: Settings) -> dict[str, Provider]:
 
 
 def _chats(
-    settings: Settings, stores: Stores, accounts: Accounts, catalogue: Catalogue, lifecycle: Lifecycle
+    settings: Settings, stores: Stores, accounts: Accounts, catalogue: Catalogue, transport: PooledTransport
 ) -> ChatOrchestrator:
     if settings.strategy not in STRATEGIES:
         log.warning("STRATEGY=%s is not served yet; auto goes by priority", settings.strategy)
-    transport = PooledTransport(connect_timeout=settings.connect_timeout, pool_size=settings.max_streams)
-    lifecycle.on_close("transport", transport.close)
     timeouts = Timeouts(
         request=settings.request_timeout,
         stream=settings.stream_timeout,

@@ -21,6 +21,7 @@ class Model:
         transcript).
     unavailable: why it cannot answer now ("no key", "withdrawn by its provider"), None where it can.
     rank: its place in the catalogue's own order, lowest first.
+    listed: no row of the catalogue, but named by its provider's own list; asked for by name alone.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Model:
     base_url: str | None = None
     unavailable: str | None = None
     rank: int = 0
+    listed: bool = False
     rpm: int | None = None
     tpm: int | None = None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from app.domain.catalogue import Model, Provider
+from app.domain.errors import Unavailable
 from app.services.catalogue.snapshot import Snapshot
 
 
@@ -13,20 +15,46 @@ class Catalogue:
 
     def __init__(self, read: Callable[[], Sequence[Model]], providers: Mapping[str, Provider]) -> None:
         self._read = read
-        self._providers = providers
+        self._providers = dict(providers)
+        self._rows: Sequence[Model] | None = None
+        self._listed: dict[str, tuple[Model, ...]] = {}
         self._snapshot: Snapshot | None = None
         self._epoch = -1
+        self._stale = True
 
     def snapshot(self) -> Snapshot:
-        """The present snapshot; the first call of a process reads the database."""
-        if self._snapshot is None:
-            self._snapshot = Snapshot(self._read(), self._providers)
+        """The present snapshot. Reads the database in the first call of a process and after a change.
+
+        Raises Unavailable where the database is away and nothing was read before.
+        """
+        if self._stale or self._snapshot is None:
+            self._snapshot = self._made()
         return self._snapshot
 
     def saw_epoch(self, epoch: int) -> None:
-        """Told by every admission and the poller: another number than before means the rows changed."""
-        if epoch == self._epoch:
+        """Told by every admission and the watch: another number than before means the rows changed."""
+        if epoch != self._epoch:
+            self._stale = self._stale or self._epoch >= 0
+            self._epoch = epoch
+
+    def listed(self, integration: str, models: tuple[Model, ...]) -> None:
+        """A provider's own list of models came: it shows beside the rows, and says that the provider is there."""
+        if self._listed.get(integration) == models:
             return
-        first, self._epoch = self._epoch < 0, epoch
-        if not first:
-            self._snapshot = None
+        self._listed[integration] = models
+        self._providers[integration] = replace(self._providers[integration], unavailable=None)
+        self._snapshot = None
+
+    def _made(self) -> Snapshot:
+        if self._stale:
+            self._stale = False
+            try:
+                self._rows = self._read()
+            except Unavailable:
+                self._stale = True
+                if self._rows is None:
+                    raise
+        rows = self._rows or ()
+        known = {(row.integration, row.name) for row in rows}
+        added = [m for models in self._listed.values() for m in models if (m.integration, m.name) not in known]
+        return Snapshot([*rows, *added], self._providers)

@@ -10,6 +10,7 @@ from app.domain.catalogue import Model, Provider
 AUTO = "auto"
 IMAGE = "image"
 DEMO = "demo"
+OLLAMA = "ollama"
 
 
 class Snapshot:
@@ -24,7 +25,7 @@ class Snapshot:
         self.by_name: dict[str, tuple[Model, ...]] = {}
         for model in self.models:
             self.by_name[model.name] = (*self.by_name.get(model.name, ()), model)
-        self.real = tuple(m for m in self.models if m.available and m.chat and m.integration != DEMO)
+        self.real = tuple(m for m in self.models if m.available and m.chat and _chosen_unasked(m))
         self.demo = tuple(m for m in self.models if m.integration == DEMO)
 
     @property
@@ -69,3 +70,8 @@ class Snapshot:
         if provider.unavailable is not None and row.base_url is None:
             return replace(row, unavailable=provider.unavailable)
         return row
+
+
+def _chosen_unasked(model: Model) -> bool:
+    """Whether `auto` may take it: of models that are only listed, those of one's own server alone."""
+    return model.integration != DEMO and (not model.listed or model.integration == OLLAMA)
