@@ -6,6 +6,7 @@ A provider's strategy yields ProviderEvent; the orchestrator yields ChatEvent, o
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,8 @@ class Silence:
 
 
 ProviderEvent = Delta | Finish | UsageReport | Skipped | Silence
+#: A generator and not any iterator: whoever stops listening closes it, and with it the provider's connection.
+ProviderEvents = Generator[ProviderEvent, None, None]
 
 
 @dataclass(frozen=True, slots=True)

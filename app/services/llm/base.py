@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 
 from app.domain.chat import ProviderCall
-from app.domain.events import ProviderEvent
+from app.domain.events import ProviderEvents
 from app.utils.cancel import Cancel
 from app.utils.patience import Patience
 
@@ -15,7 +14,7 @@ class BaseLLMService(ABC):
     """Speaks one provider's wire. Made once per provider, holds no state of a request."""
 
     @abstractmethod
-    def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> Iterator[ProviderEvent]:
+    def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> ProviderEvents:
         """Ask the provider once and yield what it says.
 
         With `call.stream` the events come as the provider sends them (`Silence` where it sends nothing for a

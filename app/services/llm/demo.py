@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from app.domain.chat import AudioPart, ImagePart, Message, ProviderCall, TextPart
 from app.domain.errors import ProviderFault
-from app.domain.events import Delta, Finish, ProviderEvent, ToolCallPart, UsageReport
+from app.domain.events import Delta, Finish, ProviderEvents, ToolCallPart, UsageReport
 from app.domain.policies.tokens import estimate, estimate_prompt
 from app.domain.usage import Usage
 from app.services.llm.base import BaseLLMService
@@ -30,7 +30,7 @@ class DemoService(BaseLLMService):
     def __init__(self, pause: float = PAUSE) -> None:
         self._pause = pause
 
-    def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> Iterator[ProviderEvent]:
+    def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> ProviderEvents:
         n = call.params.get("n") or 1
         completion = 0
         for choice in range(n):
@@ -46,9 +46,7 @@ class DemoService(BaseLLMService):
             yield Finish("length" if cut else "stop", choice)
         yield UsageReport(Usage(prompt=estimate_prompt(call.messages), completion=completion))
 
-    def _say(
-        self, text: str, choice: int, stream: bool, patience: Patience, cancel: Cancel
-    ) -> Iterator[ProviderEvent]:
+    def _say(self, text: str, choice: int, stream: bool, patience: Patience, cancel: Cancel) -> ProviderEvents:
         for piece in _WORD.findall(text) if stream else [text]:
             if cancel.reason is not None:
                 raise ProviderFault("cancelled", cancel.reason)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from app.adapters import gemini
 from app.domain.chat import ProviderCall
-from app.domain.events import ProviderEvent
+from app.domain.events import ProviderEvents
 from app.services.llm.base import BaseLLMService
 from app.services.llm.exchange import exchange
 from app.transport.http import Transport
@@ -18,5 +16,5 @@ class GeminiService(BaseLLMService):
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> Iterator[ProviderEvent]:
+    def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> ProviderEvents:
         yield from exchange(self._transport, gemini, gemini.encode(call), call, patience, cancel)

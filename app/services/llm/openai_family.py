@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from app.adapters import openai_chat
 from app.adapters.openai_chat import Dialect
 from app.domain.chat import ProviderCall
-from app.domain.events import ProviderEvent
+from app.domain.events import ProviderEvents
 from app.services.llm.base import BaseLLMService
 from app.services.llm.exchange import exchange
 from app.transport.http import Transport
@@ -20,6 +18,6 @@ class OpenAIFamilyService(BaseLLMService):
         self._transport = transport
         self._dialect = dialect or Dialect()
 
-    def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> Iterator[ProviderEvent]:
+    def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> ProviderEvents:
         encoded = openai_chat.encode(call, self._dialect)
         yield from exchange(self._transport, openai_chat, encoded, call, patience, cancel)
