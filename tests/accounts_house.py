@@ -48,6 +48,7 @@ class House:
         default_budget: Budget | None = None,
         name_limit: int = 5,
         address_limit: int = 60,
+        guard_runner: Any = None,
     ) -> None:
         self.database = database
         self.app = Flask("house")
@@ -57,7 +58,7 @@ class House:
         self.accounts: Accounts = build(
             database,
             self.hot,
-            LoginGuard(runner, name_limit=name_limit, address_limit=address_limit),
+            LoginGuard(guard_runner or runner, name_limit=name_limit, address_limit=address_limit),
             JwtCodec(self.app, SECRET, longest=REFRESH),
             access_seconds=ACCESS,
             refresh_seconds=REFRESH,
@@ -122,7 +123,7 @@ def serve(database_url: str, redis_url: str) -> None:
 
     from app.stores.group_trip import GroupTrip
 
-    house = House(Database(database_url), GroupTrip(redis_url))
+    house = House(Database(database_url), GroupTrip(redis_url), guard_runner=GroupTrip(redis_url, timeout=0.5))
     house.accounts.watch.start()
     server = WSGIServer(("127.0.0.1", 0), house.app, log=None)
     server.start()

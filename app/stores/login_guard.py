@@ -22,7 +22,8 @@ class LoginGuard:
     """After 5 misses in 15 minutes for a name, 60 for an address, tries are refused for a time that grows.
 
     Each method raises RateLimited with `retry_after` during such a wait; a try that is refused is not counted.
-    While Redis is away the worker counts by itself.
+    While Redis is away the worker counts by itself. runner: one of the guard's own with patience (0.5 s); a chat's
+    50 ms would send it to its own counting whenever a storm of sign-ins keeps the cores busy.
     """
 
     def __init__(

@@ -119,6 +119,11 @@ class CallerRegistry:
         if generation == self._generation:
             self._confirmed.add(name)
 
+    @property
+    def trusted(self) -> bool:
+        """Whether callers are still known from memory: Redis or SQL was heard of within the last minute."""
+        return monotonic() < self._trusted_until
+
     def saw_epoch(self, n: int, source: str = "redis") -> None:
         """Take notice of a counter of revocations, as Redis or SQL has it; a new number means that all is forgotten."""
         self._trusted_until = monotonic() + self._trust
