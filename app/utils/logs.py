@@ -17,6 +17,7 @@ from app.utils.line_files import LineFile, LineWriter, StreamSink
 
 _MAX_LINE = 8192
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_CHATTY = ("alembic.runtime.plugins", "urllib3", "chromadb", "httpx")
 _KEYLIKE = re.compile(r"\b(sk-|gsk_|xai-|AIza|eyJ)[A-Za-z0-9_\-.]{8,}")
 # What JSON leaves as it is and a terminal or a line reader acts upon: DEL, C1 controls, line and bidi separators.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -166,4 +167,6 @@ def _install(handlers: list[logging.Handler], level: int | str) -> None:
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level)
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(True)
