@@ -276,8 +276,9 @@ def _ending(reason: str, calls: int) -> FinishReason:
 def _delta(part: dict[str, Any], index: int, answers: Answers) -> Delta | None:
     call = part.get("functionCall")
     if call:
+        piece = _call(call, index, answers)
         answers.spoke.add(index)
-        return Delta(tool_calls=(_call(call, index, answers),), choice=index)
+        return Delta(tool_calls=(piece,), choice=index)
     text = part.get("text")
     if not text:
         return None

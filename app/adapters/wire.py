@@ -107,7 +107,12 @@ class CallIndex:
         return self._next
 
     def place(self, index: int | None, call_id: str | None, name: str | None, arguments: str) -> ToolCallPart:
-        """The piece as the domain has it: id (made where none came) and name with the first piece alone."""
+        """The piece as the domain has it: id (made where none came) and name with the first piece alone.
+
+        Raises TypeError for what is no text.
+        """
+        if not (isinstance(call_id, str | None) and isinstance(name, str | None) and isinstance(arguments, str)):
+            raise TypeError(call_id, name, arguments)
         position = self._find(index, call_id, name)
         if position is not None:
             self._last = position
