@@ -1,0 +1,34 @@
+"""Where a new provider goes: a row in the catalogue, and nothing else where its wire is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.adapters.openai_chat import Dialect
+from app.factories.catalogue import CATALOGUE, ProviderRow
+from app.factories.llm_service_factory import LLMServiceFactory
+from app.transport.pooled import PooledTransport
+from tests.providers.asking import SAID, Asker, Member
+from tests.providers.fixtures import EmulatedProviders
+
+TOYS = {
+    "toy": ProviderRow("toy", "Toy", "openai", "https://toy.example/v1", "TOY", dialect=Dialect(max_tokens="max_new")),
+    "toy-gemini": ProviderRow("toy-gemini", "Toy G", "gemini", "https://toy.example", "TOYG"),
+    "toy-claude": ProviderRow("toy-claude", "Toy C", "anthropic", "https://toy.example", "TOYC"),
+}
+
+
+@pytest.mark.parametrize(
+    "member", [Member("toy", "/toy/v1"), Member("toy-gemini", ""), Member("toy-claude", "")], ids=str
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_row_is_all_that_a_new_provider_takes(upstream: EmulatedProviders, member: Member, stream: bool) -> None:
+    factory = LLMServiceFactory(PooledTransport(connect_timeout=2, pool_size=2), {**CATALOGUE, **TOYS})
+    heard = Asker(factory, upstream, member).ask(stream=stream, max_tokens=50)
+    assert (heard.text, heard.finish) == (SAID, "stop")
+
+
+def test_what_a_row_says_differently_is_sent_differently(upstream: EmulatedProviders) -> None:
+    factory = LLMServiceFactory(PooledTransport(connect_timeout=2, pool_size=2), {**CATALOGUE, **TOYS})
+    Asker(factory, upstream, Member("toy", "/v1")).ask(max_tokens=50)
+    assert upstream.log()[0]["body"]["max_new"] == 50
