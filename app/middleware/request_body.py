@@ -71,8 +71,7 @@ def _in_time(environ: WSGIEnvironment, length: int | None, limit: int, seconds: 
 
 def _chunked(stream: Any, limit: int) -> bytes:
     pieces, size = [], 0
-    # Never asks for more than is allowed and one byte: what comes past the limit is told without waiting for more.
-    while piece := stream.read(min(_PIECE, limit - size + 1)):
+    while piece := stream.read(_PIECE):
         pieces.append(piece)
         size += len(piece)
         if size > limit:
