@@ -38,9 +38,7 @@ def as_markdown(conversation: ConversationSummary, messages: Sequence[HistoryMes
 def disposition(title: str, extension: str) -> str:
     """`Content-Disposition` for a download: ASCII, under 256 characters, no path and no name a system keeps."""
     name = _file_name(title)
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:_MOST_ASCII].strip("-.")
-    if not plain or _RESERVED.fullmatch(plain):
-        plain = f"conversation-{plain}".strip("-")
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:_MOST_ASCII].strip("-.") or "conversation"
     encoded = _encoded(name) or plain
     return f"attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{encoded}.{extension}"
 
@@ -48,7 +46,8 @@ def disposition(title: str, extension: str) -> str:
 def _file_name(title: str) -> str:
     """Without control, format (bidi) and path characters."""
     kept = (" " if unicodedata.category(char)[0] == "C" or char in '/\\:*?"<>|' else char for char in title)
-    return " ".join("".join(kept).split()).strip(". ")
+    name = " ".join("".join(kept).split()).strip(". ")
+    return f"conversation {name}" if _RESERVED.fullmatch(name) else name
 
 
 def _encoded(name: str) -> str:

@@ -71,7 +71,7 @@ def test_fault_2_07_twenty_callers_with_millions_of_lists_neither_stop_the_worke
 
 
 def test_fault_2_07_one_message_of_9_mb_of_code_is_not_refused_for_its_brackets(person: Person) -> None:
-    code = 'foo(a, b, {"x": [1,2]})\n' * (9 * MB // 24)
+    code = 'foo(a, b, {"x": [1,2]})\n' * (9_000_000 // 27)  # 27 bytes a line as JSON
     reply = person.call("POST", "/llm/chat", json={"message": code, "model": "no-such-model"})
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "not_found")
 
@@ -116,14 +116,10 @@ def test_a_byte_order_mark_before_a_body_passes(person: Person) -> None:
     assert person.call("POST", "/llm/chat", data=body, headers=HEADERS).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("header", "value"),
-    [("X-On-Disconnect", "maybe"), ("Idempotency-Key", "x" * 257), ("Idempotency-Key", "")],
-)
-def test_fault_2_20_a_header_that_says_nonsense_is_400_naming_it(person: Person, header: str, value: str) -> None:
+def test_fault_2_20_a_word_that_x_on_disconnect_does_not_know_is_400_naming_it(person: Person) -> None:
     body = {"message": "Hello", "model": "demo"}
-    reply = person.call("POST", "/llm/chat", json=body, headers={header: value})
-    assert (reply.status_code, reply.json()["error"]["details"]["field"]) == (400, header)
+    reply = person.call("POST", "/llm/chat", json=body, headers={"X-On-Disconnect": "maybe"})
+    assert (reply.status_code, reply.json()["error"]["details"]["field"]) == (400, "X-On-Disconnect")
 
 
 def test_fault_2_20_a_request_id_of_the_callers_is_not_ours(person: Person) -> None:
