@@ -178,6 +178,25 @@ def test_fault_1_11_who_guesses_waits_and_the_owner_goes_on(make_house: MakeHous
     _refused(person.call("PATCH", "/api/profile", json=change), 429, "rate_limited")
 
 
+def test_fault_1_11_of_guesses_at_once_the_right_one_is_not_told_after_the_fifth(
+    house: House, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasher, guard = house.accounts.service._hasher, house.accounts.guard
+
+    def overtaken(password: bytes, stored: str | None) -> bool:
+        for n in range(5):
+            guard.miss(f"user:{person.id}", f"10.2.0.{n}")
+        return True
+
+    monkeypatch.setattr(hasher, "matches", overtaken)
+    _refused(sign_in(house, person.username), 429, "rate_limited")
+
+
+def test_fault_1_11_the_right_password_in_time_forgives_the_misses_before_it(house: House, person: Person) -> None:
+    for password, owed in [("x", 401)] * 4 + [(PASSWORD, 200)] + [("x", 401)] * 4 + [(PASSWORD, 200)]:
+        assert sign_in(house, person.username, password).status_code == owed
+
+
 def test_fault_1_11_a_name_that_nobody_has_waits_like_any(house: House) -> None:
     assert [sign_in(house, "nobody", "x", f"10.0.0.{n}").status_code for n in range(6)] == [401] * 5 + [429]
 
