@@ -20,11 +20,17 @@ class EmbeddedRedis:
         import hiredis
         from fakeredis import FakeServer
         from fakeredis._socket import FakeSocket
+        from gevent import monkey
         from redis import Redis, RedisError
+
+        if server is None:
+            server = FakeServer(version=(7,))
+            # Under gevent a lock lets others run even where it need not wait, and a script would be run into.
+            server.lock = monkey.get_original("threading", "Lock")()
 
         self._pack = hiredis.pack_command
         self._fault = RedisError
-        self._socket = FakeSocket(server or FakeServer(version=(7,)), 0, client_class=Redis)
+        self._socket = FakeSocket(server, 0, client_class=Redis)
 
     def run(self, script: Script, keys: Sequence[Argument], args: Sequence[Argument]) -> Reply:
         reply = self._ask("EVALSHA", script.sha1, len(keys), *keys, *args)
