@@ -46,7 +46,8 @@ class Catalogue:
         self._snapshot = None
 
     def _made(self) -> Snapshot:
-        if self._stale:
+        # Without rows there is nothing to serve meanwhile: whoever comes during the first reading reads too.
+        if self._stale or self._rows is None:
             self._stale = False
             try:
                 self._rows = self._read()
