@@ -130,10 +130,12 @@ def _chunk(chunk: dict[str, Any], answers: Answers, patience: Patience) -> list[
     error = chunk.get("error")
     if error:
         raise faults.told(error)
-    out: list[ProviderEvent] = []
-    for choice in chunk.get("choices") or ():
-        out += _choice(choice, choice.get("delta"), answers)
-    if out and type(out[0]) is Delta:
+    choices = chunk.get("choices") or []
+    if len(choices) == 1:
+        out = _choice(choices[0], choices[0].get("delta"), answers)
+    else:
+        out = [event for choice in choices for event in _choice(choice, choice.get("delta"), answers)]
+    if out and out[0].__class__ is Delta:
         patience.content()
     if "usage" in chunk or "x_groq" in chunk:
         usage = _usage(chunk)
@@ -149,24 +151,8 @@ def _choice(choice: dict[str, Any], said: dict[str, Any] | None, answers: Answer
         raise ValueError(index)
     if index in answers.finished:
         return []
-    out: list[ProviderEvent] = []
-    if said:
-        text = said.get("content")
-        if text.__class__ is not str:
-            text = _joined(text)
-        reasoning = said.get("reasoning_content") or said.get("reasoning") or ""
-        if reasoning.__class__ is not str:
-            reasoning = ""
-        calls = said.get("tool_calls")
-        parts = _calls(calls, answers.calls(index)) if calls else ()
-        if not text:
-            text = said.get("refusal") or ""
-            if text.__class__ is not str:
-                text = ""
-        if text or reasoning or parts:
-            if text or parts:
-                answers.spoke.add(index)
-            out.append(Delta(text, reasoning, parts, index, choice.get("logprobs")))
+    delta = _delta(said, index, choice.get("logprobs"), answers) if said else None
+    out: list[ProviderEvent] = [delta] if delta else []
     answers.began.add(index)
     reason = choice.get("finish_reason")
     if reason and type(reason) is str:
@@ -174,6 +160,25 @@ def _choice(choice: dict[str, Any], said: dict[str, Any] | None, answers: Answer
         if finish is not None:
             out.append(finish)
     return out
+
+
+def _delta(said: dict[str, Any], index: int, logprobs: Any, answers: Answers) -> Delta | None:
+    text = said.get("content")
+    if text.__class__ is not str:
+        text = _joined(text)
+    if text and len(said) == 1:  # what nearly every chunk holds
+        answers.spoke.add(index)
+        return Delta(text, "", (), index, logprobs)
+    text = text or _text(said.get("refusal"))
+    reasoning = _text(said.get("reasoning_content")) or _text(said.get("reasoning"))
+    parts = tuple(_call(call, answers.calls(index)) for call in said.get("tool_calls") or ())
+    if text or parts:
+        answers.spoke.add(index)
+    return Delta(text, reasoning, parts, index, logprobs) if text or reasoning or parts else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _finish(reason: str, index: int, answers: Answers) -> Finish | None:
@@ -187,10 +192,6 @@ def _joined(content: Any) -> str:
     if content is None:
         return ""
     return "".join(part if isinstance(part, str) else part.get("text") or "" for part in content)
-
-
-def _calls(calls: list[dict[str, Any]], index: CallIndex) -> tuple[ToolCallPart, ...]:
-    return tuple(_call(call, index) for call in calls)
 
 
 def _call(call: dict[str, Any], index: CallIndex) -> ToolCallPart:
