@@ -116,6 +116,9 @@ def test_what_needs_a_caller_is_401_without_one(document: dict[str, Any], live_s
         reply = requests.request(method, url, json={} if method != "get" else None, timeout=10)
         assert reply.status_code == 401, f"{method} {path}: {reply.status_code} {reply.text}"
         assert reply.headers["www-authenticate"] == "Bearer"
+        assert "no-store" in reply.headers["cache-control"]
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["referrer-policy"] == "no-referrer"
 
 
 @pytest.mark.parametrize("path", ["/docs", "/"])
