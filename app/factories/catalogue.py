@@ -72,9 +72,9 @@ _ROWS = (
 CATALOGUE: Mapping[str, ProviderRow] = MappingProxyType({row.integration: row for row in _ROWS})
 
 
-def row_of(integration: str, rows: Mapping[str, ProviderRow] = CATALOGUE) -> ProviderRow:
+def row_of(integration: str, rows: Mapping[str, ProviderRow] | None = None) -> ProviderRow:
     """The provider's row; one that is not known here was added at run time and speaks OpenAI's wire."""
-    known = rows.get(integration)
+    known = (CATALOGUE if rows is None else rows).get(integration)
     return known or ProviderRow(integration, integration, "openai", "", integration.upper(), needs_key=False)
 
 

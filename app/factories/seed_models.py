@@ -162,7 +162,15 @@ _ANTHROPIC = (
         max_output=64_000,
         inputs=SIGHT,
     ),
-    _model("anthropic", "claude-opus-5-5", 1_000_000, _price("4", "20", "0.20"), max_output=64_000, inputs=SIGHT),
+    _model(
+        "anthropic",
+        "claude-opus-5-5",
+        1_000_000,
+        _price("4", "20", "0.20"),
+        max_output=64_000,
+        inputs=SIGHT,
+        reasoning=True,
+    ),
 )
 
 _EMBEDDED = (
