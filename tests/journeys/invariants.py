@@ -28,11 +28,11 @@ class Invariants:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        gateway.say("a first chat, so that all that is opened lazily is open", model="demo")
+        first = gateway.say("a first chat, so that all that is opened lazily is open", model="demo")
+        self._first = self._last = first["prompt_id"]
         self._pids = gateway.workers()
         self._level = {pid: _held(pid) for pid in self._pids}
         self._upstream_open = gateway.upstream.open_connections()
-        self._lines = len(_access_lines(gateway))
         self._calls = len(_calls(gateway))
 
     def check(self, *, workers_live: bool = True, upstream_too: bool = True) -> None:
@@ -50,7 +50,7 @@ class Invariants:
         gateway = self._gateway
         assert requests.get(f"{gateway.url}/api/health", timeout=1).status_code == 200
         began = time.monotonic()
-        assert gateway.say("are you there?", model="demo")["model"] == "demo"
+        self._last = gateway.say("are you there?", model="demo")["prompt_id"]
         assert time.monotonic() - began < 1
         if workers_live:
             assert gateway.workers() == self._pids
@@ -59,11 +59,7 @@ class Invariants:
         """I2, I8, I9: what was answered has one row under the id that the access log and the reply bear."""
         gateway = self._gateway
 
-        def owed() -> list[dict[str, Any]]:
-            return [line for line in self._new_lines() if line["path"] in CHATS and line["method"] == "POST"]
-
-        assert soon(owed, complaint="no access line of the last chat")
-        for line in owed():
+        for line in self._chats():
             rows = gateway.request_rows(line["request_id"])
             assert line["status"] != 500, line
             if line["status"] == 200:
@@ -99,12 +95,13 @@ class Invariants:
         """I7: as many calls as the receipts tell of, each ended."""
         gateway = self._gateway
         calls = _calls(gateway)[self._calls :]
-        ids = [line["request_id"] for line in self._new_lines() if line["path"] in CHATS]
-        told = 0
-        for prompt_id in ids:
-            rows = gateway.sql("SELECT * FROM attempts WHERE prompt_id = :id AND provider <> 'demo'", id=prompt_id)
-            told += sum(row["error"] not in ("connect", "tls", "pool_full") for row in rows)
-        assert told == len(calls), f"receipts tell of {told} calls, the upstream saw {len(calls)}"
+
+        def told() -> int:
+            query = "SELECT * FROM attempts WHERE prompt_id = :id AND provider <> 'demo'"
+            rows = [row for line in self._chats() for row in gateway.sql(query, id=line["request_id"])]
+            return sum(row["error"] not in ("connect", "tls", "pool_full") for row in rows)
+
+        soon(lambda: told() == len(calls), complaint=f"receipts tell of {told()} calls, the upstream saw {len(calls)}")
 
     def _nothing_left_open(self) -> None:
         """I6: descriptors and threads are at their level; connections kept for the next call are no leak."""
@@ -120,8 +117,16 @@ class Invariants:
 
         soon(at_level, 5.0, "descriptors or threads are left open")
 
-    def _new_lines(self) -> list[dict[str, Any]]:
-        return _access_lines(self._gateway)[self._lines :]
+    def _chats(self) -> list[dict[str, Any]]:
+        """The access log's lines of the chats between the first and the last one of this watch."""
+
+        def lines() -> list[dict[str, Any]]:
+            found = _access_lines(self._gateway)
+            ids = [line["request_id"] for line in found]
+            return found[ids.index(self._first) : ids.index(self._last) + 1] if self._last in ids else []
+
+        found = soon(lines, complaint="the access log lacks the last chat")
+        return [line for line in found if line["path"] in CHATS and line["method"] == "POST"]
 
 
 def assert_error(reply: requests.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
@@ -166,4 +171,3 @@ def _calls(gateway: Gateway) -> list[dict[str, Any]]:
 def _held(pid: int) -> tuple[int, int]:
     """Descriptors and threads of a process."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir())), len(list(Path(f"/proc/{pid}/task").iterdir()))
-

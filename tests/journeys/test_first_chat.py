@@ -314,7 +314,7 @@ def test_a_cut_answer_stands_in_the_history_with_its_state(gateway: Gateway, inv
     conversation = heard[0][1]["conversation_id"]
     _, answer = gateway.history(conversation)
     assert (answer["content"], answer["state"]) == (text_of(heard), "upstream_failed")
-    gateway.upstream.forget()
+    gateway.upstream.behave("healthy", model=GROQ)
     gateway.say("go on", conversation_id=conversation)
     assert gateway.upstream.log()[-1]["body"]["messages"][1]["content"] == text_of(heard)
 
