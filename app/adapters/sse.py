@@ -30,18 +30,13 @@ def decode(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         if not block:
             yield b""
-        elif (
-            block[:6] == b"data: "
-            and block.find(b"\n") == len(block) - 2
-            and block[-1:] == b"\n"
-            and event.empty
-            and lines.fresh
-            and b"\r" not in block
-            and len(block) <= MAX_EVENT
-        ):
-            yield block[6:-2]  # one whole event in one line: what nearly every block of a chat is
+        elif event.empty and lines.fresh and (data := _one_event(block)):
+            yield data
         else:
-            for line in lines.feed(block):
+            whole = lines.feed(block)
+            whole.reverse()
+            while whole:  # taken out one by one: a line of 8 MB is not kept beside its data
+                line = whole.pop()
                 if line:
                     event.take(line)
                 elif data := event.end():
@@ -50,6 +45,19 @@ def decode(blocks: Iterable[bytes]) -> Iterator[bytes]:
         event.take(line)
     if data := event.end():
         yield data
+
+
+def _one_event(block: bytes) -> bytes:
+    """The data of a block that is one event in one line, as nearly every block of a chat is; b"" for any other."""
+    size = len(block)
+    if block[:6] != b"data: " or size > MAX_EVENT:
+        return b""
+    end = block.find(b"\n")
+    if end == size - 2:
+        return block[6:end] if block[-1:] == b"\n" and b"\r" not in block else b""
+    if end == size - 3 and block[-4:] == b"\r\n\r\n" and block.find(b"\r") == size - 4:
+        return block[6 : size - 4]
+    return b""
 
 
 class _Event:
@@ -68,9 +76,11 @@ class _Event:
 
     def take(self, line: bytes) -> None:
         self.empty = False
-        field, _, value = line.partition(b":")
-        if value[:1] == b" ":
-            value = value[1:]
+        if line[:6] == b"data: ":
+            field, value = b"data", line[6:]
+        else:
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
         if field == b"data":
             self.data.append(value)
             self.size += len(value) + 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +16,7 @@ from app.adapters import sse
 from app.domain.errors import ProviderFault
 
 WORDS = st.text(st.characters(exclude_characters="\r\n", exclude_categories=("Cs",)), min_size=1, max_size=20)
+ROOT = Path(__file__).resolve().parents[3]
 ENDS = ("\n", "\r\n", "\r")
 
 
@@ -92,6 +96,35 @@ def test_fault_4_16_many_data_lines_of_one_event_fail_over_8_mb_together() -> No
     with pytest.raises(ProviderFault, match="8 MB"):
         read([line] * 10_000)
     assert len(read([line] * 1_000)[0]) == 1_000_999
+
+
+PEAK = """
+from app.adapters import openai_chat, sse
+from app.adapters.wire import Answers
+from app.utils.patience import Patience
+
+SIZE = 8_000_000
+
+def blocks():
+    yield b'data: {"choices":[{"index":0,"finish_reason":"stop","delta":{"content":"'
+    for _ in range(SIZE // 65_536):
+        yield bytes(bytearray(b"x" * 65_536))
+    yield b'"}}]}\\n\\n'
+
+def peak():  # not ru_maxrss: a child begins with its parent's
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+before = peak()
+for event in openai_chat.decode_stream(sse.decode(blocks()), Answers(), Patience(deadline=9e9, first=9, stall=9)):
+    pass
+print((peak() - before) / SIZE)
+"""
+
+
+def test_fault_4_16_memory_is_at_most_four_times_the_line() -> None:
+    told = subprocess.run([sys.executable, "-c", PEAK], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 1 < float(told.stdout) < 4
 
 
 def test_fault_4_16_time_is_linear_in_the_length_of_a_line() -> None:
