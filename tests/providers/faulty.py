@@ -204,6 +204,14 @@ def quotes_key(reply: Reply, arg: str) -> None:
     _error(reply, 401, "Incorrect API key provided: {key}. Find your key at the provider's page.")
 
 
+def quotes_key_200(reply: Reply, arg: str) -> None:
+    """The same as an error inside a 200, whole or as the stream's one event."""
+    error = WIRES[reply.wire].error(401, "Incorrect API key provided: {key}.")
+    reply.document = error
+    if reply.chunks is not None:
+        reply.chunks = [error]
+
+
 # --- connections ------------------------------------------------------------------------------------------------
 
 
@@ -487,6 +495,7 @@ FAULTS: dict[str, Callable[[Reply, str], None]] = {
     "too-long": too_long,
     "filtered": filtered,
     "quotes-key": quotes_key,
+    "quotes-key-200": quotes_key_200,
     "reset": reset,
     "close": close,
     "silent": silent,

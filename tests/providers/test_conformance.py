@@ -212,12 +212,16 @@ def test_fault_4_11_the_wait_that_a_provider_asks_for_is_kept(asker: Asker, mode
     assert heard.fault.retry_after == seconds
 
 
-def test_fault_4_24_a_key_that_the_provider_quotes_is_masked(asker: Asker) -> None:
-    for secret in ("sk-canary-0123456789abcdef", "a plain word"):
-        heard = asker.ask("quotes-key", secret=secret)
-        assert heard.fault is not None
-        assert secret not in str(heard.fault) + heard.fault.message
-        assert "Incorrect API key provided" in heard.fault.message
+@both
+@pytest.mark.parametrize("model", ["quotes-key", "quotes-key-200"])
+@pytest.mark.parametrize("secret", ["sk-canary-0123456789abcdef", "a plain word"])
+def test_fault_4_24_a_key_that_the_provider_quotes_is_masked(
+    asker: Asker, model: str, secret: str, stream: bool
+) -> None:
+    heard = asker.ask(model, secret=secret, stream=stream)
+    assert heard.fault is not None
+    assert secret not in str(heard.fault) + heard.fault.message
+    assert "Incorrect API key provided" in heard.fault.message
 
 
 def test_fault_3_01_closing_in_mid_stream_closes_the_providers_connection(

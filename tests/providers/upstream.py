@@ -262,6 +262,8 @@ class Answerer:
     def _quote_key(self, reply: Reply, key: str | None) -> None:
         if reply.document and "{key}" in (said := json.dumps(reply.document)):
             reply.document = json.loads(said.replace("{key}", key or ""))
+            if reply.chunks is not None:
+                reply.chunks = [reply.document]
 
     def _models(self, wire: str) -> Reply:
         asked = Asked(wire, "", False, "")
