@@ -13,7 +13,7 @@ from flask import Flask
 from app.domain.caller import Budget
 from app.domain.catalogue import Provider
 from app.domain.errors import Unavailable
-from app.domain.hot import Admitted
+from app.domain.hot import Epochs
 from app.domain.policies.selection import STRATEGIES
 from app.factories.catalogue import CATALOGUE
 from app.factories.llm_service_factory import LLMServiceFactory
@@ -50,7 +50,8 @@ from app.services.catalogue.catalogue import Catalogue
 from app.services.catalogue.discovery import Discovery
 from app.services.catalogue.providers import provider
 from app.services.chat.conversations import ConversationService
-from app.services.chat.failover import Failover, Timeouts
+from app.services.chat.failover import Failover, RetryRules, Timeouts
+from app.services.chat.health import HealthBoard
 from app.services.chat.orchestrator import ChatOrchestrator
 from app.services.chat.recall import Recall
 from app.services.chat.selector import LLMSelectorService
@@ -60,6 +61,7 @@ from app.settings import Settings
 from app.stores.chat_state import ChatState
 from app.stores.embedded import EmbeddedRedis
 from app.stores.group_trip import GroupTrip
+from app.stores.health_state import HealthState
 from app.stores.login_guard import LoginGuard
 from app.stores.scripts import ScriptRunner
 from app.transport.pooled import PooledTransport
@@ -180,15 +182,31 @@ def _chats(
         reply=settings.reply_timeout,
     )
 
-    def saw(admitted: Admitted) -> None:
-        accounts.registry.saw_epoch(admitted.epochs.auth)
-        catalogue.saw_epoch(admitted.epochs.catalogue)
+    board = HealthBoard(HealthState(stores.redis))
+
+    def saw(epochs: Epochs) -> None:
+        accounts.registry.saw_epoch(epochs.auth)
+        catalogue.saw_epoch(epochs.catalogue)
+        board.saw_epoch(epochs.health)
+
+    def beat(epochs: Epochs) -> None:
+        saw(epochs)
+        stores.hot.flush_dirty()
+        board.flush_uses()
+
+    accounts.watch.listeners.append(beat)
 
     return ChatOrchestrator(
-        LLMSelectorService(catalogue, settings.strategy),
+        LLMSelectorService(catalogue, board, settings.strategy),
         stores.hot,
         Recall(stores.conversations, settings.conversation_max_messages, settings.conversation_max_tokens),
-        Failover(LLMServiceFactory(transport), catalogue, timeouts, settings.retry_budget),
+        Failover(
+            LLMServiceFactory(transport),
+            catalogue,
+            board,
+            timeouts,
+            RetryRules(settings.retry_budget, settings.retry_after_wait),
+        ),
         Settlement(Ledger(stores.commits, stores.hot)),
         saw,
         lease_ms=int((settings.stream_timeout + settings.shutdown_timeout) * 1000),

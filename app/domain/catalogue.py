@@ -51,7 +51,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A provider key. mask shows at most its last four characters; repr never shows the secret."""
+    """A provider key; of a provider that needs none, one without a secret.
+
+    mask shows at most its last four characters; repr never shows the secret.
+    """
 
     id: str
     integration: str
@@ -64,10 +67,10 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model and the key it would be asked with; reason says in a word or two why it stands where it does."""
+    """A model and the keys it may be asked with, one at least; reason says in a word why it stands where it does."""
 
     model: Model
-    credential: Credential | None
+    pool: tuple[Credential, ...]
     reason: str
 
 

@@ -24,10 +24,11 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Epochs:
-    """Counters that a change raises, so that every worker forgets what it remembered: callers, catalogue."""
+    """Counters that a change raises, so that every worker looks again: callers, catalogue, keys' and models' health."""
 
     auth: int
     catalogue: int
+    health: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,14 @@ class HotWindow:
     messages: oldest first, ordered by prompt_id and question before answer; None where there is no window to trust
         (never built, expired, a settle that failed, another chat of this conversation in flight): recall reads SQL.
     version: hand it back at settle, so that a window rebuilt from SQL is not laid over a newer one.
-    model: the model that answered last.
+    model, key: the model that answered last and the id of the key it was asked with.
     """
 
     id: str | None
     messages: tuple[StoredMessage, ...] | None
     version: int
     model: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Admitted:
 @dataclass(frozen=True, slots=True)
 class HotSettlement:
     """Trip 2. exchange: what is appended to the window (() where nothing was stored); rebuilt: the window as SQL had
-    it, laid down first if the version still holds; drop: throw the window away instead (an exchange was replaced)."""
+    it, laid down first if the version still holds; drop: throw the window away instead (an exchange was replaced).
+    model, model_key: who answered, with which key."""
 
     prompt_id: str
     user_id: str
@@ -67,4 +70,5 @@ class HotSettlement:
     exchange: tuple[StoredMessage, ...]
     rebuilt: tuple[StoredMessage, ...] | None
     model: str | None
+    model_key: str | None = None
     drop: bool = False

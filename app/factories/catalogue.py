@@ -25,6 +25,7 @@ class ProviderRow:
         its path (`/v1`) on OpenAI's.
     env: what its settings begin with (`GROQ` for `GROQ_API_KEY`).
     dialect: in what it differs from OpenAI's wire; unused on the others.
+    continues: its models go on from an assistant's last message, as a broken answer is rescued.
     """
 
     integration: str
@@ -34,6 +35,7 @@ class ProviderRow:
     env: str
     needs_key: bool = True
     dialect: Dialect = PLAIN
+    continues: bool = False
 
 
 _ROWS = (
@@ -44,6 +46,7 @@ _ROWS = (
         "https://api.groq.com/openai/v1",
         "GROQ",
         dialect=Dialect(thinking={"reasoning_format": "parsed"}),
+        continues=True,
     ),
     ProviderRow("gemini", "Gemini", "gemini", "https://generativelanguage.googleapis.com", "GEMINI"),
     ProviderRow("grok", "Grok", "openai", "https://api.x.ai/v1", "GROK"),
@@ -55,7 +58,7 @@ _ROWS = (
         "OPENAI",
         dialect=Dialect(max_tokens="max_completion_tokens", developer=True),
     ),
-    ProviderRow("anthropic", "Anthropic", "anthropic", "https://api.anthropic.com", "ANTHROPIC"),
+    ProviderRow("anthropic", "Anthropic", "anthropic", "https://api.anthropic.com", "ANTHROPIC", continues=True),
     ProviderRow(
         "ngrok",
         "Ngrok",
@@ -65,7 +68,7 @@ _ROWS = (
         needs_key=False,
         dialect=Dialect(headers={"ngrok-skip-browser-warning": "1"}),
     ),
-    ProviderRow("ollama", "Ollama", "openai", "http://localhost:11434/v1", "OLLAMA", needs_key=False),
+    ProviderRow("ollama", "Ollama", "openai", "http://localhost:11434/v1", "OLLAMA", needs_key=False, continues=True),
     ProviderRow("demo", "Demo", "demo", "", "DEMO", needs_key=False),
 )
 

@@ -1,8 +1,8 @@
 -- Trip 1 of a chat.
 -- KEYS  1 set of chats in flight   2 this chat's record   3 epoch of callers   4 epoch of the catalogue
---       5 the conversation (absent where none is kept)
+--       5 epoch of keys' and models' health   6 the conversation (absent where none is kept)
 -- ARGV  1 prompt id   2 lease in ms   3 record   4 row id proposed for a new conversation, or ''   5 its life in s
--- Reply epoch, epoch, and where a conversation is given: row id, version, model, 1 where the window is to be
+-- Reply three epochs, and where a conversation is given: row id, version, model, 1 where the window is to be
 --       trusted, then its prompt ids and entries in turn.
 
 local prompt = ARGV[1]
@@ -11,7 +11,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local lease_end = string.format('%.0f', now + ARGV[2])
 
 -- The epochs -----------------------------------------------------------------------------------------------
-local reply = redis.call('MGET', KEYS[3], KEYS[4])
+local reply = redis.call('MGET', KEYS[3], KEYS[4], KEYS[5])
 
 -- In flight ------------------------------------------------------------------------------------------------
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[2])
@@ -21,7 +21,7 @@ if type(redis.pcall('ZADD', KEYS[1], lease_end, prompt)) == 'table' then
 end
 
 -- The conversation -----------------------------------------------------------------------------------------
-local key = KEYS[5]
+local key = KEYS[6]
 if not key then
   return reply
 end
@@ -57,10 +57,10 @@ known.id = known.id or ARGV[4]
 redis.call('HSET', key, 'o:' .. prompt, lease_end, 'ver', known.ver, 'id', known.id)
 redis.call('EXPIRE', key, ARGV[5])
 
-reply[3], reply[4], reply[5], reply[6] = known.id, known.ver, known.model or '', trusted and 1 or 0
+reply[4], reply[5], reply[6], reply[7] = known.id, known.ver, known.model or '', trusted and 1 or 0
 if trusted then
   for i = 1, #window do
-    reply[6 + i] = window[i]
+    reply[7 + i] = window[i]
   end
 end
 return reply

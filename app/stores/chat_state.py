@@ -23,7 +23,7 @@ from app.stores.window_codec import pack, pack_all, unpack
 log = logging.getLogger(__name__)
 
 FLY = "v1:fly"
-EPOCH_KEYS = ("v1:epoch:auth", "v1:epoch:catalogue")
+EPOCH_KEYS = ("v1:epoch:auth", "v1:epoch:catalogue", "v1:epoch:health")
 FORGOTTEN_AFTER_MS = 3_600_000
 
 Conversation = tuple[str, str]
@@ -132,7 +132,7 @@ class ChatState:
     def _window_args(self, settlement: HotSettlement) -> list[Argument]:
         args: list[Argument] = [
             settlement.conversation_row or "",
-            settlement.model or "",
+            f"{settlement.model or ''}\n{settlement.model_key or ''}",
             settlement.version,
             int(settlement.drop),
             self._ttl,
@@ -156,9 +156,10 @@ class ChatState:
         return kept[0].prompt_id if kept and len(messages) >= self._max_messages else ""
 
     def _window(self, conversation: Conversation, reply: Sequence[bytes]) -> HotWindow:
-        row, version, model, trusted = reply[2:6]
-        messages = self._unpacked(conversation, reply[6:]) if trusted else None
-        return HotWindow(row.decode() or None, messages, int(version), model.decode() or None)
+        row, version, served, trusted = reply[3:7]
+        messages = self._unpacked(conversation, reply[7:]) if trusted else None
+        model, _, key = served.decode().partition("\n")
+        return HotWindow(row.decode() or None, messages, int(version), model or None, key or None)
 
     def _unpacked(self, conversation: Conversation, flat: Sequence[bytes]) -> tuple[StoredMessage, ...] | None:
         try:
@@ -178,7 +179,7 @@ def _record(admission: Admission) -> bytes:
 
 
 def _epochs(reply: Reply) -> Epochs:
-    return Epochs(_number(reply[0]), _number(reply[1]))
+    return Epochs(_number(reply[0]), _number(reply[1]), _number(reply[2]))
 
 
 def _number(value: bytes | None) -> int:

@@ -1,6 +1,6 @@
 -- What the scripts of a conversation share. All of it is one hash, so that it expires and is evicted whole:
 --   ver         raised whenever what SQL holds of the conversation went past the window
---   id, model   its row in SQL; the model that answered last
+--   id, model   its row in SQL; the model that answered last and its key, a line each
 --   built       '1' where the window below is what SQL holds
 --   n, tok      messages and tokens of the window
 --   low         exchanges up to this prompt id were trimmed away: none of them comes back

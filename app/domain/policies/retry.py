@@ -17,7 +17,11 @@ from app.domain.errors import (
     UpstreamTimeout,
 )
 
-Next = Literal["retry", "next_model", "stop"]
+Next = Literal["retry", "next_key", "next_model", "rescue", "stop"]
+
+MOST_TRIES_ON_MODEL = 4
+SECOND_TRY_LEAST = 0.05
+SECOND_TRY_MOST = 0.25
 
 #: Faults that are the caller's: asked again they would fail again, here or elsewhere.
 CALLERS: dict[str, type[DomainError]] = {
@@ -27,42 +31,76 @@ CALLERS: dict[str, type[DomainError]] = {
 }
 #: Asked once more of the same model: the next moment may be better.
 WORTH_A_SECOND_TRY = frozenset({"server_error", "reset"})
+#: The fault is the key's: another one of the same model may be taken.
+OF_THE_KEY = frozenset({"rate_limited", "key_rejected"})
 BY_TIME = frozenset({"first_token_timeout", "stalled"})
 BY_CAPACITY = frozenset({"rate_limited", "pool_full"})
 
 
 @dataclass(frozen=True, slots=True)
+class Situation:
+    """tries_on_model: attempts at this model so far, this one included. tries_left: of the retry budget.
+
+    content_sent: the caller has seen some of the answer; call_begun: and a tool call was in it; choices: how many
+    answers were asked for; continuing: the attempt was asked to go on from a prefix.
+    """
+
+    tries_on_model: int
+    tries_left: int
+    content_sent: bool = False
+    call_begun: bool = False
+    choices: int = 1
+    continuing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """next: what to do; wait: seconds to let pass before it."""
+    """next: what to do; wait: seconds to let pass before it; afresh: do not ask for a continuation again."""
 
     next: Next
     wait: float = 0.0
+    afresh: bool = False
 
 
-def after(fault: ProviderFault, *, tries_on_model: int, tries_left: int, content_sent: bool, jitter: float) -> Step:
-    """The step after a failed attempt.
-
-    tries_on_model: attempts at this model so far, this one included. tries_left: of the retry budget.
-    content_sent: whether the caller has seen any of the answer. jitter: 0 to 1, from the caller's random source.
-    """
-    if content_sent or fault.kind in CALLERS or fault.kind == "cancelled" or tries_left <= 0:
+def after(fault: ProviderFault, now: Situation, jitter: float) -> Step:
+    """The step after a failed attempt. jitter: 0 to 1, from the caller's random source."""
+    if fault.kind == "cancelled" or now.tries_left <= 0:
         return Step("stop")
-    if fault.kind in WORTH_A_SECOND_TRY and tries_on_model < 2:
-        return Step("retry", wait=0.05 + 0.2 * jitter)
+    if now.continuing and fault.kind == "invalid_request":
+        return Step("retry", afresh=True)
+    if fault.kind in CALLERS:
+        return Step("stop")
+    if now.content_sent and (now.call_begun or now.choices > 1):
+        return Step("stop")
+    if fault.kind in OF_THE_KEY:
+        return Step("next_key")
+    if now.content_sent:
+        return Step("rescue")
+    if fault.kind in WORTH_A_SECOND_TRY and now.tries_on_model < 2:
+        return Step("retry", wait=SECOND_TRY_LEAST + (SECOND_TRY_MOST - SECOND_TRY_LEAST) * jitter)
     return Step("next_model")
 
 
-def final_error(faults: list[ProviderFault]) -> DomainError:
-    """The error of a request whose attempts all failed, oldest first. The order of precedence is the contract's."""
+def final_error(faults: list[ProviderFault], soonest: float | None = None) -> DomainError:
+    """The error of a request whose attempts all failed, oldest first. The order of precedence is the contract's.
+
+    soonest: seconds until something that was passed over because it cools may be asked.
+    """
+    if not faults:
+        return _no_capacity(soonest)
     last = faults[-1]
     callers = CALLERS.get(last.kind)
     if callers is not None:
         return callers(last.message)
     if all(fault.kind == "context_length_exceeded" for fault in faults):
-        return ContextLengthExceeded("the prompt is longer than any candidate's context window")
+        return ContextLengthExceeded("the prompt is longer than any candidate's context window", field="messages")
     if all(fault.kind in BY_CAPACITY for fault in faults):
-        soonest = min((fault.retry_after for fault in faults if fault.retry_after is not None), default=1.0)
-        return NoCapacity("every provider that could answer is at its limit", retry_after=soonest)
+        told = [fault.retry_after for fault in faults if fault.retry_after is not None]
+        return _no_capacity(min([*told, *([] if soonest is None else [soonest])], default=None))
     if last.kind in BY_TIME:
         return UpstreamTimeout("the provider did not answer in time")
     return UpstreamFailed(f"no provider could answer (last: {last.kind})")
+
+
+def _no_capacity(soonest: float | None) -> NoCapacity:
+    return NoCapacity("every provider that could answer is at its limit", retry_after=soonest or 1.0)

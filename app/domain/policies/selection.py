@@ -1,11 +1,12 @@
-"""Which models may answer a request, and in what order. Pure: models and needs in, an order with reasons out."""
+"""Which models may answer a request, and in what order. Pure: models, needs and health in, an order out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from app.domain.catalogue import Model
+from app.domain.policies.speed import Speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,17 @@ class Needs:
     images: bool = False
     tools: bool = False
     tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """What an order may go by. turn: grows with each request; dice: a number from 0 to 1 a call; speeds: by model id;
+    keys: how many keys each integration has."""
+
+    turn: int = 0
+    dice: Callable[[], float] = field(default=lambda: 0.5)
+    speeds: Mapping[str, Speed] = field(default_factory=dict)
+    keys: Mapping[str, int] = field(default_factory=dict)
 
 
 def unfit(model: Model, needs: Needs) -> str | None:
@@ -36,22 +48,59 @@ def unfit(model: Model, needs: Needs) -> str | None:
     return None
 
 
-Order = Callable[[Sequence[Model]], list[tuple[Model, str]]]
+Order = Callable[[Sequence[Model], Insight], list[Model]]
 
 
-def priority(models: Sequence[Model]) -> list[tuple[Model, str]]:
+def priority(models: Sequence[Model], insight: Insight) -> list[Model]:
     """The catalogue's own order."""
-    return [(model, "priority") for model in sorted(models, key=lambda m: m.rank)]
+    return sorted(models, key=lambda m: m.rank)
 
 
-def lowest_cost(models: Sequence[Model]) -> list[tuple[Model, str]]:
+def lowest_cost(models: Sequence[Model], insight: Insight) -> list[Model]:
     """The cheapest first, by the price of as many tokens out as in; an unknown price comes last."""
 
     def cost(model: Model) -> tuple[bool, int, int]:
         price = model.price
         return price is None, price.input + price.output if price else 0, model.rank
 
-    return [(model, "lowest_cost") for model in sorted(models, key=cost)]
+    return sorted(models, key=cost)
 
 
-STRATEGIES: dict[str, Order] = {"priority": priority, "lowest_cost": lowest_cost}
+def round_robin(models: Sequence[Model], insight: Insight) -> list[Model]:
+    """Each in turn is the first."""
+    ordered = priority(models, insight)
+    first = insight.turn % len(ordered) if ordered else 0
+    return ordered[first:] + ordered[:first]
+
+
+def weighted(models: Sequence[Model], insight: Insight) -> list[Model]:
+    """By chance, each weighing as much as it can carry: its requests a minute where they are limited, times the keys
+    of its provider."""
+
+    def weight(model: Model) -> int:
+        return max(1, model.rpm or 60) * max(1, insight.keys.get(model.integration, 1))
+
+    # Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006: order by u^(1/w).
+    return sorted(models, key=lambda m: -(insight.dice() ** (1.0 / weight(m))))
+
+
+def least_latency(models: Sequence[Model], insight: Insight) -> list[Model]:
+    """The quickest of late first; one that was not seen yet before all, so that it is."""
+
+    def time(model: Model) -> tuple[float, int]:
+        speed = insight.speeds.get(model.id)
+        return speed.answer_ms if speed else 0.0, model.rank
+
+    return sorted(models, key=time)
+
+
+STRATEGIES: dict[str, Order] = {
+    "priority": priority,
+    "weighted": weighted,
+    "round_robin": round_robin,
+    "least_latency": least_latency,
+    "lowest_cost": lowest_cost,
+}
+
+#: Orders that are the same from request to request while the catalogue stands.
+STEADY = frozenset({"priority", "lowest_cost"})

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import gevent
 
 from app.domain.errors import Unavailable
+from app.domain.hot import Epochs
 from app.repositories.epochs import EpochRows
 from app.services.accounts.callers import CallerRegistry, HotEpochs
 
@@ -22,12 +23,15 @@ class EpochWatch:
 
     SQL is asked also while Redis answers: a counter in Redis can be lost (a replica promoted, a flush, a worker that
     could not reach it), the one in SQL was committed with what it announces.
+
+    listeners: told the counters each time Redis gave them; they may raise Unavailable.
     """
 
     def __init__(self, registry: CallerRegistry, hot: HotEpochs, rows: EpochRows) -> None:
         self._registry = registry
         self._hot = hot
         self._rows = rows
+        self.listeners: list[Callable[[Epochs], None]] = []
         self._loops: list[gevent.Greenlet] = []
 
     def start(self) -> None:
@@ -42,7 +46,10 @@ class EpochWatch:
 
     def ask_redis(self) -> None:
         self._registry.pay_bump()
-        self._registry.saw_epoch(self._hot.epochs().auth)
+        epochs = self._hot.epochs()
+        self._registry.saw_epoch(epochs.auth)
+        for listener in self.listeners:
+            listener(epochs)
 
     def ask_sql(self) -> None:
         self._registry.saw_epoch(self._rows.read("auth"), "sql")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from app.domain.catalogue import Model, Provider
+from app.domain.catalogue import Credential, Model, Provider
 
 AUTO = "auto"
 IMAGE = "image"
@@ -29,9 +29,19 @@ class Snapshot:
         self.demo = tuple(m for m in self.models if m.integration == DEMO)
 
     @property
+    def choices(self) -> frozenset[str]:
+        """The words that leave the choice among several models to us."""
+        return frozenset({AUTO, IMAGE})
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """The words that stand for a choice and not for one row."""
         return (AUTO, *(name for name, provider in self.providers.items() if provider.real), IMAGE)
+
+    def pool(self, model: Model) -> tuple[Credential, ...]:
+        """The keys it may be asked with, one at least."""
+        provider = self.providers.get(model.integration)
+        return (provider.credentials if provider else ()) or (keyless(model.integration),)
 
     def shown_name(self, model: Model) -> str:
         """How lists name a row: the second row of a name bears its integration."""
@@ -75,3 +85,8 @@ class Snapshot:
 def _chosen_unasked(model: Model) -> bool:
     """Whether `auto` may take it: of models that are only listed, those of one's own server alone."""
     return model.integration != DEMO and (not model.listed or model.integration == OLLAMA)
+
+
+def keyless(integration: str) -> Credential:
+    """What stands for the key of a provider that needs none, so that it too cools after a limit."""
+    return Credential(f"{integration}:", integration, "", "")

@@ -1,4 +1,4 @@
-"""Calls the candidates of a plan in turn, under one deadline and one retry budget."""
+"""Calls the candidates of a plan in turn, under one deadline and one retry budget, until one answer is whole."""
 
 from __future__ import annotations
 
@@ -9,46 +9,68 @@ from dataclasses import dataclass
 
 import gevent
 
-from app.domain.catalogue import Candidate
 from app.domain.chat import ProviderCall
 from app.domain.errors import ProviderFault
-from app.domain.events import Attempt, AttemptStarted, ChatEvent, Delta, Finish, ProviderEvent, Silence, Skipped
+from app.domain.events import ChatEvent, Delta, Finish, Restart, Silence, Skipped
 from app.domain.policies import retry
+from app.domain.policies.retry import Situation, Step
+from app.factories.catalogue import row_of
 from app.factories.llm_service_factory import LLMServiceFactory
 from app.services.catalogue.catalogue import Catalogue
+from app.services.chat.agenda import Agenda, Turn
+from app.services.chat.attempt import RunningAttempt
+from app.services.chat.health import HealthBoard
+from app.services.chat.rescue import Rescue
 from app.services.chat.run import ChatRun
+from app.services.chat.transcript import Transcript
 from app.utils.cancel import Cancel
 from app.utils.clock import monotonic
 from app.utils.patience import Patience
 
 REASONING_FIRST_TOKEN = 60.0
+PROBE_FIRST_TOKEN = 3.0
 REPLY_TOKENS_A_SECOND = 25
 REPLY_TOKENS_FREE = 3_000
 HEARTBEAT = 15.0
-ESTIMATE_MARGIN = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds, each a setting: REQUEST_TIMEOUT, STREAM_TIMEOUT, FIRST_TOKEN_TIMEOUT, STALL_TIMEOUT, REPLY_TIMEOUT."""
+    """Seconds, each a setting: REQUEST_TIMEOUT, STREAM_TIMEOUT, FIRST_TOKEN_TIMEOUT, STALL_TIMEOUT, REPLY_TIMEOUT.
+
+    heartbeat: the silence after which a stream's reader is told that we are still here.
+    """
 
     request: float
     stream: float
     first_token: float
     stall: float
     reply: float
+    heartbeat: float = HEARTBEAT
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """budget: RETRY_BUDGET, tries a chat may spend; wait: RETRY_AFTER_WAIT, seconds for the model wished for."""
+
+    budget: int
+    wait: float
 
 
 class Failover:
-    """retry_budget: tries a chat may spend over all its candidates."""
-
     def __init__(
-        self, services: LLMServiceFactory, catalogue: Catalogue, timeouts: Timeouts, retry_budget: int
+        self,
+        services: LLMServiceFactory,
+        catalogue: Catalogue,
+        health: HealthBoard,
+        timeouts: Timeouts,
+        rules: RetryRules,
     ) -> None:
         self._services = services
         self._catalogue = catalogue
+        self._health = health
         self._timeouts = timeouts
-        self._retry_budget = retry_budget
+        self._rules = rules
 
     def call(self, run: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
         """Yield the answer as it comes, with each attempt's beginning and end; return when one is whole.
@@ -56,144 +78,158 @@ class Failover:
         Raises the DomainError the chat ends in, once no attempt is left.
         """
         faults: list[ProviderFault] = []
-        queue = list(reversed(run.plan.candidates))
-        tries_on_model = 0
-        while queue:
-            candidate = queue[-1]
-            if len(queue) > 1 and _surely_too_long(run, candidate):
-                queue.pop()
-                continue
-            tries_on_model += 1
-            attempt = _Attempt(len(run.attempts) + 1, candidate, run)
+        agenda = self._agenda(run)
+        turn, rescue = agenda.next(), None
+        while turn is not None:
+            if turn.wait:
+                gevent.sleep(turn.wait)
+            attempt = RunningAttempt(run, turn, rescue)
             yield attempt.announced()
             try:
                 yield from self._try(run, attempt, cancel)
             except ProviderFault as fault:
                 faults.append(fault)
-                step = retry.after(
-                    fault,
-                    tries_on_model=tries_on_model,
-                    tries_left=self._retry_budget - len(faults),
-                    content_sent=run.transcript.has_content,
-                    jitter=random.random(),
-                )
-                if step.next != "retry":
-                    queue.pop()
-                    tries_on_model = 0
-                last = step.next == "stop" or not queue or self._out_of_time(run)
-                yield attempt.ended(fault, "stop" if last else step.next)
-                if last:
-                    break
-                gevent.sleep(step.wait)
+                self._health.failed(turn.candidate.model.id, turn.credential.id, fault)
+                step = retry.after(fault, self._situation(run, attempt, agenda, len(faults)), random.random())
+                following = self._following(run, agenda, turn, fault, step)
+                yield attempt.ended(fault, _word(step, turn, following))
+                turn, rescue = following, _rescue(run, step, following)
+            except BaseException:
+                self._health.abandoned(turn.candidate.model.id, turn.credential.id)
+                raise
             else:
+                self._succeeded(run, attempt)
                 yield attempt.ended(None, None)
                 return
-        raise retry.final_error(faults)
+        raise retry.final_error(faults, agenda.soonest)
 
-    def _try(self, run: ChatRun, attempt: _Attempt, cancel: Cancel) -> Iterator[ChatEvent]:
-        candidate = attempt.candidate
-        request = run.request
-        provider = self._catalogue.snapshot().providers[candidate.model.integration]
+    def _agenda(self, run: ChatRun) -> Agenda:
+        window = run.admitted.window if run.admitted else None
+        return Agenda(
+            run.plan.candidates,
+            self._health,
+            prompt_tokens=run.prompt_tokens,
+            patience=self._rules.wait,
+            preferred_key=window.key if window else None,
+        )
+
+    def _situation(self, run: ChatRun, attempt: RunningAttempt, agenda: Agenda, tries: int) -> Situation:
+        return Situation(
+            tries_on_model=agenda.tries_on(attempt.turn),
+            tries_left=self._rules.budget - tries,
+            content_sent=run.transcript.has_content and run.request.stream,
+            call_begun=run.transcript.has_calls,
+            choices=run.request.params.get("n") or 1,
+            continuing=attempt.rescue is not None and attempt.rescue.continuing,
+        )
+
+    def _following(
+        self, run: ChatRun, agenda: Agenda, turn: Turn, fault: ProviderFault, step: Step
+    ) -> Turn | None:
+        """Who is asked next, None where it ends here."""
+        if step.next == "stop" or self._out_of_time(run):
+            return None
+        agenda.learn(turn, fault, step)
+        following = agenda.next()
+        if following is None:
+            return None
+        wait = max(following.wait, step.wait if following.candidate is turn.candidate else 0.0)
+        return None if self._out_of_time(run, wait) else Turn(following.candidate, following.credential, wait)
+
+    def _try(self, run: ChatRun, attempt: RunningAttempt, cancel: Cancel) -> Iterator[ChatEvent]:
+        candidate, request, rescue = attempt.turn.candidate, run.request, attempt.rescue
+        model = candidate.model
         call = ProviderCall(
-            model_name=candidate.model.name,
-            base_url=candidate.model.base_url or provider.base_url,
-            secret=candidate.credential.secret if candidate.credential else None,
-            messages=run.prompt,
+            model_name=model.name,
+            base_url=model.base_url or self._catalogue.snapshot().providers[model.integration].base_url,
+            secret=attempt.turn.credential.secret or None,
+            messages=run.prompt if rescue is None else rescue.prompt(run.prompt),
             stream=request.stream,
             params=request.params,
             max_tokens=request.max_tokens,
-            reasoning=candidate.model.reasoning,
+            reasoning=model.reasoning,
         )
-        run.model = candidate.model
-        service = self._services.service(candidate.model.integration)
-        with closing(service.chat(call, self._patience(run, candidate), cancel)) as events:
+        run.begin(model, attempt.turn.credential.id, rescuing=rescue is not None)
+        service = self._services.service(model.integration)
+        finishes: list[Finish] = []
+        with closing(service.chat(call, self._patience(run, attempt), cancel)) as events:
             for event in events:
-                out = _note(run, attempt, event)
-                if out is not None:
-                    yield out
+                if type(event) is Delta:
+                    attempt.said(event)
+                    if rescue is None:
+                        yield event
+                    else:
+                        yield from _told(run, rescue.take(event))
+                elif type(event) is Finish:
+                    finishes.append(event)
+                elif type(event) is Silence:
+                    yield event
+                elif type(event) is Skipped:
+                    run.skipped_chunks += event.chunks
+                else:
+                    run.usage = event.usage  # type: ignore[union-attr]
+        if rescue is not None:
+            yield from _told(run, rescue.end())
+        for finish in finishes:
+            run.transcript.finish(finish)
 
-    def _patience(self, run: ChatRun, candidate: Candidate) -> Patience:
+    def _patience(self, run: ChatRun, attempt: RunningAttempt) -> Patience:
         limits = self._timeouts
         deadline = run.started + limits.stream
+        model = attempt.turn.candidate.model
         if not run.request.stream:
             extra = max(0, (run.request.max_tokens or 0) - REPLY_TOKENS_FREE) / REPLY_TOKENS_A_SECOND
-            return Patience(deadline=deadline, first=limits.reply + extra, stall=limits.reply + extra, tick=HEARTBEAT)
-        first = max(limits.first_token, REASONING_FIRST_TOKEN) if candidate.model.reasoning else limits.first_token
-        first = min(first, run.started + limits.request - monotonic())
-        return Patience(deadline=deadline, first=max(first, 0.0), stall=limits.stall, tick=HEARTBEAT)
+            reply = limits.reply + extra
+            return Patience(deadline=deadline, first=reply, stall=reply, tick=limits.heartbeat)
+        first = max(limits.first_token, REASONING_FIRST_TOKEN) if model.reasoning else limits.first_token
+        if self._health.is_open(model.id):
+            first = min(first, PROBE_FIRST_TOKEN)
+        if not run.transcript.has_content:
+            first = min(first, run.started + limits.request - monotonic())
+        return Patience(deadline=deadline, first=max(first, 0.0), stall=limits.stall, tick=limits.heartbeat)
 
-    def _out_of_time(self, run: ChatRun) -> bool:
-        limit = self._timeouts.request if run.request.stream else self._timeouts.stream
-        return monotonic() >= run.started + limit
-
-
-class _Attempt:
-    """One call while it lasts."""
-
-    __slots__ = ("_began", "candidate", "n", "run", "ttft_ms")
-
-    def __init__(self, n: int, candidate: Candidate, run: ChatRun) -> None:
-        self.n = n
-        self.candidate = candidate
-        self.run = run
-        self.ttft_ms: int | None = None
-        self._began = monotonic()
-
-    def announced(self) -> AttemptStarted:
-        model = self.candidate.model
-        return AttemptStarted(self.n, model.name, model.integration, self._mask, self.candidate.reason)
-
-    def content(self) -> None:
-        """The first content of this attempt came."""
-        now = monotonic()
-        self.ttft_ms = int((now - self._began) * 1000)
-        if self.run.ttft_ms is None:
-            self.run.ttft_ms = int((now - self.run.started) * 1000)
-
-    def ended(self, fault: ProviderFault | None, following: str | None) -> Attempt:
-        model = self.candidate.model
-        attempt = Attempt(
-            n=self.n,
-            model=model.name,
-            provider=model.integration,
-            key_mask=self._mask,
-            reason=self.candidate.reason,
-            started_ms=int((self._began - self.run.started) * 1000),
-            latency_ms=int((monotonic() - self._began) * 1000),
-            ttft_ms=self.ttft_ms,
-            status=fault.status if fault else 200,
-            error=fault.kind if fault else None,
-            usage=self.run.usage if fault is None else None,
-            next=following,
+    def _succeeded(self, run: ChatRun, attempt: RunningAttempt) -> None:
+        tokens = run.usage.completion if run.usage else run.own.counted(0).completion
+        self._health.succeeded(
+            attempt.turn.candidate.model.id,
+            attempt.turn.credential.id,
+            attempt.ttft_ms or 0,
+            tokens,
+            attempt.seconds - (attempt.ttft_ms or 0) / 1000,
         )
-        self.run.attempts.append(attempt)
-        return attempt
 
-    @property
-    def _mask(self) -> str | None:
-        return self.candidate.credential.mask if self.candidate.credential else None
-
-
-def _surely_too_long(run: ChatRun, candidate: Candidate) -> bool:
-    """Whether the prompt cannot fit however wrong the estimate is; what may fit, the provider is asked."""
-    window = candidate.model.context_window
-    return window is not None and run.prompt_tokens > window * ESTIMATE_MARGIN
+    def _out_of_time(self, run: ChatRun, wait: float = 0.0) -> bool:
+        before_content = run.request.stream and not run.transcript.has_content
+        limit = self._timeouts.request if before_content else self._timeouts.stream
+        return monotonic() + wait >= run.started + limit
 
 
-def _note(run: ChatRun, attempt: _Attempt, event: ProviderEvent) -> Delta | Finish | Silence | None:
-    """Write down what an event says; the event itself where a door has to see it."""
-    if isinstance(event, Delta):
-        if attempt.ttft_ms is None:
-            attempt.content()
-        run.transcript.add(event)
-        return event
-    if isinstance(event, Finish):
-        run.transcript.finish(event)
-        return event
-    if isinstance(event, Silence):
-        return event
-    if isinstance(event, Skipped):
-        run.skipped_chunks += event.chunks
+def _told(run: ChatRun, events: Iterator[ChatEvent]) -> Iterator[ChatEvent]:
+    """A rescuer's events on their way to the caller, written down as what the caller has."""
+    for event in events:
+        if type(event) is Restart:
+            run.transcript = Transcript()
+        elif type(event) is Delta:
+            run.transcript.add(event)
+        yield event
+
+
+def _word(step: Step, turn: Turn, following: Turn | None) -> str:
+    """The receipt's word for what followed."""
+    if following is None:
+        return "stop"
+    if step.next == "rescue":
+        return "rescue"
+    if following.candidate.model.id != turn.candidate.model.id:
+        return "next_model"
+    return "retry" if following.credential.id == turn.credential.id else "next_key"
+
+
+def _rescue(run: ChatRun, step: Step, following: Turn | None) -> Rescue | None:
+    """The next attempt as a rescue, where the caller has a part of the answer."""
+    if following is None or not (run.transcript.has_content and run.request.stream):
         return None
-    run.usage = event.usage
-    return None
+    model = following.candidate.model
+    sent = run.transcript.text
+    continuing = bool(sent.strip()) and not step.afresh and row_of(model.integration).continues
+    return Rescue(sent, model.name, continuing=continuing, may_restart=run.request.door != "openai")

@@ -9,7 +9,7 @@ from typing import Protocol
 from app.domain.chat import ChatRequest
 from app.domain.errors import DomainError, InternalError, Unavailable
 from app.domain.events import Accepted, ChatEvent, Failed
-from app.domain.hot import Admission, Admitted
+from app.domain.hot import Admission, Admitted, Epochs
 from app.domain.ledger import State
 from app.domain.policies.ending import state_of
 from app.services.chat.failover import Failover
@@ -39,7 +39,7 @@ class ChatOrchestrator:
         recall: Recall,
         failover: Failover,
         settlement: Settlement,
-        saw: Callable[[Admitted], None],
+        saw: Callable[[Epochs], None],
         lease_ms: int,
     ) -> None:
         self._selector = selector
@@ -75,11 +75,14 @@ class ChatOrchestrator:
         )
         try:
             chat.admitted = self._admissions.admit(admission)
-            self._saw(chat.admitted)
+            self._saw(chat.admitted.epochs)
         except Unavailable as fault:
             log.debug("admitted without redis: %s", fault.message, extra={"request_id": request.prompt_id})
         try:
             self._recall.fill(chat)
+            window = chat.admitted.window if chat.admitted else None
+            if window is not None and window.model is not None:
+                chat.plan = self._selector.affine(request, plan, window.model)
         except BaseException:
             self._settlement.release(chat)
             raise

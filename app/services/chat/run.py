@@ -22,7 +22,8 @@ class ChatRun:
     row_id: the conversation's row, is_new: it has no row yet; window: what of it went into the prompt, rebuilt: the
         same where it was read from SQL, so that Redis can be given it again.
     prompt: what is sent; prompt_tokens: its estimated length.
-    model: the one that answers; settled: the terminal state is written.
+    model, model_key: who answers, and the id of the key it was asked with; settled: the terminal state is written.
+    transcript: what the caller was sent; own: what the present attempt has said, the same object unless it rescues.
     """
 
     request: ChatRequest
@@ -38,12 +39,23 @@ class ChatRun:
     prompt_tokens: int = 0
     question: str = ""
     model: Model | None = None
+    model_key: str | None = None
     usage: Usage | None = None
     transcript: Transcript = field(default_factory=Transcript)
+    own: Transcript = field(default_factory=Transcript)
     attempts: list[Attempt] = field(default_factory=list)
     ttft_ms: int | None = None
     skipped_chunks: int = 0
     settled: bool = False
+
+    def begin(self, model: Model, key_id: str, *, rescuing: bool) -> None:
+        """An attempt begins; rescuing: it goes on from what the caller was sent."""
+        self.model = model
+        self.model_key = key_id
+        self.usage = None
+        self.own = Transcript()
+        if not rescuing:
+            self.transcript = self.own
 
     @property
     def degraded(self) -> str | None:

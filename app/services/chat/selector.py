@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from app.domain.catalogue import Candidate, Model, Plan
 from app.domain.chat import ChatRequest
 from app.domain.errors import Forbidden, InvalidRequest, NotFound, UnsupportedMedia, UpstreamFailed
-from app.domain.policies.selection import STRATEGIES, Needs, priority, unfit
+from app.domain.policies.selection import STEADY, STRATEGIES, Insight, Needs, priority, unfit
 from app.services.catalogue.catalogue import Catalogue
-from app.services.catalogue.snapshot import AUTO, IMAGE, Snapshot
+from app.services.catalogue.snapshot import Snapshot
+from app.services.chat.health import HealthBoard
 
 PLANS_KEPT = 1024
 
 PlanKey = tuple[str, tuple[str, ...], str | None, frozenset[str] | None, bool, bool]
 
 
-class LLMSelectorService:
-    """Makes the plan of a request from the catalogue. What is asked often is planned once a snapshot."""
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a request named. free: an alias left the choice to us, so that a strategy and affinity may order it."""
 
-    def __init__(self, catalogue: Catalogue, default_strategy: str) -> None:
+    plan: Plan
+    free: int
+    """How many of the plan's first candidates stand for the alias."""
+
+
+class LLMSelectorService:
+    """Makes the plan of a request from the catalogue. What is asked often is worked out once a snapshot."""
+
+    def __init__(self, catalogue: Catalogue, health: HealthBoard, default_strategy: str) -> None:
         self._catalogue = catalogue
+        self._health = health
         self._default_strategy = default_strategy
         self._snapshot: Snapshot | None = None
-        self._plans: dict[PlanKey, Plan] = {}
+        self._wishes: dict[PlanKey, _Wish] = {}
+        self._turn = 0
 
     def plan(self, request: ChatRequest) -> Plan:
         """The candidates for this request, at least one.
@@ -31,9 +45,30 @@ class LLMSelectorService:
         Raises NotFound (unknown model), InvalidRequest (a wrong fallback), Forbidden (the key may not use it),
         UnsupportedMedia (none sees images), UpstreamFailed (none can answer now).
         """
+        wish = self._wish(request)
+        strategy = request.strategy or self._default_strategy
+        if strategy in STEADY or wish.free < 2:
+            return wish.plan
+        free = wish.plan.candidates[: wish.free]
+        order = STRATEGIES.get(strategy, priority)
+        by_id = {candidate.model.id: candidate for candidate in free}
+        ordered = [by_id[model.id] for model in order([c.model for c in free], self._insight(free))]
+        return replace(wish.plan, candidates=(*ordered, *wish.plan.candidates[wish.free :]))
+
+    def affine(self, request: ChatRequest, plan: Plan, last_model: str | None) -> Plan:
+        """The plan with the model first that answered last, where the choice is ours and it is healthy: moving a
+        conversation throws its provider's prompt cache away."""
+        wish = self._wish(request)
+        for index, candidate in enumerate(plan.candidates[: wish.free]):
+            if candidate.model.name == last_model and not self._health.is_open(candidate.model.id):
+                first = replace(candidate, reason="affinity")
+                return replace(plan, candidates=(first, *plan.candidates[:index], *plan.candidates[index + 1 :]))
+        return plan
+
+    def _wish(self, request: ChatRequest) -> _Wish:
         snapshot = self._catalogue.snapshot()
-        if snapshot is not self._snapshot or len(self._plans) >= PLANS_KEPT:
-            self._snapshot, self._plans = snapshot, {}
+        if snapshot is not self._snapshot or len(self._wishes) >= PLANS_KEPT:
+            self._snapshot, self._wishes = snapshot, {}
         key = (
             request.model,
             request.fallbacks,
@@ -42,12 +77,12 @@ class LLMSelectorService:
             request.wants_images,
             request.wants_tools,
         )
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plans[key] = self._make(snapshot, request)
-        return plan
+        wish = self._wishes.get(key)
+        if wish is None:
+            wish = self._wishes[key] = self._make(snapshot, request)
+        return wish
 
-    def _make(self, snapshot: Snapshot, request: ChatRequest) -> Plan:
+    def _make(self, snapshot: Snapshot, request: ChatRequest) -> _Wish:
         needs = Needs(images=request.wants_images, tools=request.wants_tools)
         chosen: list[Candidate] = []
         skipped: list[tuple[Model, str]] = []
@@ -56,39 +91,44 @@ class LLMSelectorService:
             if model.id in seen:
                 continue
             seen.add(model.id)
-            why_not = unfit(model, needs) or _not_allowed(snapshot, model, request.caller.models)
+            why_not = unfit(model, needs) or _not_allowed(model, request.caller.models)
             if why_not is None:
-                chosen.append(self._candidate(snapshot, model, reason))
+                chosen.append(Candidate(model, snapshot.pool(model), reason))
             else:
                 skipped.append((model, why_not))
         if not chosen:
             raise self._none_left(snapshot, request, needs, skipped)
-        return Plan(tuple(chosen), tuple(skipped))
+        strategy = request.strategy or self._default_strategy
+        free = sum(candidate.reason == strategy for candidate in chosen)
+        return _Wish(Plan(tuple(chosen), tuple(skipped)), free)
 
     def _wished(self, snapshot: Snapshot, request: ChatRequest) -> Iterable[tuple[Model, str]]:
         """The models that were asked for, then the fallbacks, or the catalogue's own order where none are named."""
-        order = STRATEGIES.get(request.strategy or self._default_strategy, priority)
+        strategy = request.strategy or self._default_strategy
         asked = snapshot.find(request.model)
         if not asked:
             raise NotFound(f"there is no model {request.model!r}", field="model")
         if not any(model.chat for model in asked):
             raise InvalidRequest(f"{request.model!r} is no chat model", field="model")
-        _check_allowed(snapshot, asked, request.caller.models, "model", request.model)
-        by_strategy = request.model in (AUTO, IMAGE)
-        yield from order(asked) if by_strategy else [(model, "asked for") for model in asked]
+        _check_allowed(asked, request.caller.models, "model", request.model)
+        if request.model in snapshot.choices:
+            order = STRATEGIES.get(strategy, priority) if strategy in STEADY else priority
+            yield from ((model, strategy) for model in order(asked, Insight()))
+        else:
+            yield from ((model, "asked for") for model in asked)
         for index, name in enumerate(request.fallbacks):
             rows = snapshot.find(name)
             if not rows:
                 raise InvalidRequest(f"there is no model {name!r}", field=f"fallbacks[{index}]")
-            _check_allowed(snapshot, rows, request.caller.models, f"fallbacks[{index}]", name)
+            _check_allowed(rows, request.caller.models, f"fallbacks[{index}]", name)
             yield from ((model, "fallback") for model in rows)
-        if not request.fallbacks and any(m not in snapshot.demo for m in asked):
-            yield from ((model, "catalogue") for model, _ in order(snapshot.real or snapshot.demo))
+        if not request.fallbacks and any(model not in snapshot.demo for model in asked):
+            yield from ((model, "catalogue") for model in snapshot.real or snapshot.demo)
 
-    def _candidate(self, snapshot: Snapshot, model: Model, reason: str) -> Candidate:
-        provider = snapshot.providers.get(model.integration)
-        credential = provider.credentials[0] if provider and provider.credentials else None
-        return Candidate(model, credential, reason)
+    def _insight(self, candidates: Sequence[Candidate]) -> Insight:
+        self._turn += 1
+        keys = {candidate.model.integration: len(candidate.pool) for candidate in candidates}
+        return Insight(self._turn, random.random, self._health.speeds, keys)
 
     def _none_left(
         self, snapshot: Snapshot, request: ChatRequest, needs: Needs, skipped: list[tuple[Model, str]]
@@ -100,16 +140,14 @@ class LLMSelectorService:
         return UpstreamFailed(f"no model can answer {request.model!r} now ({why})")
 
 
-def _allowed(snapshot: Snapshot, model: Model, allowed: frozenset[str] | None) -> bool:
+def _allowed(model: Model, allowed: frozenset[str] | None) -> bool:
     return allowed is None or model.name in allowed or f"{model.integration}/{model.name}" in allowed
 
 
-def _not_allowed(snapshot: Snapshot, model: Model, allowed: frozenset[str] | None) -> str | None:
-    return None if _allowed(snapshot, model, allowed) else "not among the key's models"
+def _not_allowed(model: Model, allowed: frozenset[str] | None) -> str | None:
+    return None if _allowed(model, allowed) else "not among the key's models"
 
 
-def _check_allowed(
-    snapshot: Snapshot, rows: tuple[Model, ...], allowed: frozenset[str] | None, field: str, name: str
-) -> None:
-    if allowed is not None and name not in allowed and not any(_allowed(snapshot, m, allowed) for m in rows):
+def _check_allowed(rows: tuple[Model, ...], allowed: frozenset[str] | None, field: str, name: str) -> None:
+    if allowed is not None and name not in allowed and not any(_allowed(m, allowed) for m in rows):
         raise Forbidden(f"this key may not use {name!r}", field=field)

@@ -59,7 +59,7 @@ class Settlement:
         """The provider's numbers, else counted here: nothing where nothing was said."""
         if chat.usage is not None:
             return chat.usage
-        return chat.transcript.counted(chat.prompt_tokens) if chat.transcript.has_content else Usage(source="counted")
+        return chat.own.counted(chat.prompt_tokens) if chat.own.has_content else Usage(source="counted")
 
     def _charge(self, chat: ChatRun, usage: Usage) -> int | None:
         price = chat.model.price if chat.model else None
@@ -133,5 +133,6 @@ class Settlement:
             exchange=exchange,
             rebuilt=chat.rebuilt,
             model=chat.model.name if chat.model else None,
+            model_key=chat.model_key,
             drop=bool(ref and ref.replaces and exchange),
         )

@@ -64,6 +64,10 @@ class Transcript:
         return bool(self._choices)
 
     @property
+    def has_calls(self) -> bool:
+        return any(choice.calls for choice in self._choices.values())
+
+    @property
     def text(self) -> str:
         """The first answer's text so far."""
         first = self._choices.get(0)

@@ -1,0 +1,74 @@
+"""One call of one provider while it lasts, and what the receipt says of it."""
+
+from __future__ import annotations
+
+from app.domain.errors import ProviderFault
+from app.domain.events import Attempt, AttemptStarted, Delta
+from app.domain.usage import Usage
+from app.services.chat.agenda import Turn
+from app.services.chat.rescue import Rescue
+from app.services.chat.run import ChatRun
+from app.utils.clock import monotonic
+
+
+class RunningAttempt:
+    """rescue: how its text is joined to what another attempt has sent, None for a first one."""
+
+    __slots__ = ("_began", "_n", "_run", "rescue", "ttft_ms", "turn")
+
+    def __init__(self, run: ChatRun, turn: Turn, rescue: Rescue | None) -> None:
+        self.turn = turn
+        self.rescue = rescue
+        self.ttft_ms: int | None = None
+        self._run = run
+        self._n = len(run.attempts) + 1
+        self._began = monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return monotonic() - self._began
+
+    def announced(self) -> AttemptStarted:
+        candidate = self.turn.candidate
+        model = candidate.model
+        return AttemptStarted(self._n, model.name, model.integration, self._mask, candidate.reason)
+
+    def said(self, delta: Delta) -> None:
+        """Write down what it says."""
+        if self.ttft_ms is None:
+            now = monotonic()
+            self.ttft_ms = int((now - self._began) * 1000)
+            if self._run.ttft_ms is None:
+                self._run.ttft_ms = int((now - self._run.started) * 1000)
+        self._run.own.add(delta)
+
+    def ended(self, fault: ProviderFault | None, following: str | None) -> Attempt:
+        """Put it into the run's list and give it back."""
+        model = self.turn.candidate.model
+        attempt = Attempt(
+            n=self._n,
+            model=model.name,
+            provider=model.integration,
+            key_mask=self._mask,
+            reason=self.turn.candidate.reason,
+            started_ms=int((self._began - self._run.started) * 1000),
+            latency_ms=int((monotonic() - self._began) * 1000),
+            ttft_ms=self.ttft_ms,
+            status=fault.status if fault else 200,
+            error=fault.kind if fault else None,
+            usage=self._usage(),
+            next=following,
+        )
+        self._run.attempts.append(attempt)
+        return attempt
+
+    def _usage(self) -> Usage | None:
+        """Its own tokens, also where it failed: what it had said was paid for."""
+        run = self._run
+        if run.usage is not None:
+            return run.usage
+        return run.own.counted(run.prompt_tokens) if self.ttft_ms is not None else None
+
+    @property
+    def _mask(self) -> str | None:
+        return self.turn.credential.mask or None
