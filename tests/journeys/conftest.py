@@ -22,9 +22,10 @@ def embedded_gateway(
 
 
 @pytest.fixture
-def gateway(embedded_gateway: Gateway, upstream: EmulatedProviders) -> Gateway:
+def gateway(embedded_gateway: Gateway, upstream: EmulatedProviders) -> Iterator[Gateway]:
     """The embedded service. Shared: what a test asks of it must not trip another one over."""
-    return embedded_gateway
+    yield embedded_gateway
+    embedded_gateway.recover()
 
 
 @pytest.fixture
@@ -45,12 +46,27 @@ def real_gateway(tmp_path_factory: pytest.TempPathFactory, upstream_process: Emu
 
 
 @pytest.fixture
-def production(real_gateway: Gateway, upstream: EmulatedProviders) -> Gateway:
-    return real_gateway
+def production(real_gateway: Gateway, upstream: EmulatedProviders) -> Iterator[Gateway]:
+    yield real_gateway
+    real_gateway.recover()
 
 
 @pytest.fixture(params=["embedded", "real"])
-def any_gateway(request: pytest.FixtureRequest, upstream: EmulatedProviders) -> Gateway:
+def any_gateway(request: pytest.FixtureRequest, upstream: EmulatedProviders) -> Iterator[Gateway]:
     """Both in turn."""
     found: Gateway = request.getfixturevalue(f"{request.param}_gateway")
-    return found
+    yield found
+    found.recover()
+
+
+@pytest.fixture(scope="session")
+def hasty_gateway(tmp_path_factory: pytest.TempPathFactory, upstream_process: EmulatedProviders) -> Iterator[Gateway]:
+    """The embedded service whose heartbeat and patience with slow readers are moments."""
+    with Gateway(tmp_path_factory.mktemp("hasty"), upstream_process, hasty=True) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def hasty(hasty_gateway: Gateway, upstream: EmulatedProviders) -> Iterator[Gateway]:
+    yield hasty_gateway
+    hasty_gateway.recover()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ import requests
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from tests.journeys.server import LiveServer
+from tests.journeys.server import ROOT, LiveServer
 from tests.providers.fixtures import EmulatedProviders
 
 T = TypeVar("T")
@@ -27,13 +29,20 @@ KEYS = {name: f"canary-{name}-key" for name in ("groq", "gemini", "openai", "ant
 GROQ, GEMINI, CLAUDE = "llama-3.1-8b-instant", "gemini-2.0-flash", "claude-haiku-5-5"
 #: Reasoning, and it sees.
 OPENAI = "gpt-6-luna"
+HASTY = Path(__file__).with_name("hasty.py")
+#: Words after which nothing is to be forgotten: the provider did not fail.
+HARMLESS = re.compile(r"(healthy|tick-\d+|slow-\d+|chunks-\d+|echo|nul|reasoning|\+)*\Z")
 TABLES = ("requests", "attempts", "conversations", "messages")
 
 
 class Gateway:
-    """A server of its own with its own folder. env: settings beside those that every journey needs."""
+    """A server of its own with its own folder. env: settings beside those that every journey needs.
 
-    def __init__(self, folder: Path, upstream: EmulatedProviders, env: dict[str, str] | None = None) -> None:
+    hasty: what takes 15 s and 30 s elsewhere takes moments, see `hasty.py`."""
+
+    def __init__(
+        self, folder: Path, upstream: EmulatedProviders, env: dict[str, str] | None = None, *, hasty: bool = False
+    ) -> None:
         self.upstream = upstream
         settings = _providers(upstream) | {
             # Tests of one session make more chats a minute than one person does.
@@ -42,15 +51,17 @@ class Gateway:
             "FIRST_TOKEN_TIMEOUT": "2",
             "STALL_TIMEOUT": "2",
             "REPLY_TIMEOUT": "2",
+            "RETRY_AFTER_WAIT": "0.2",
             "SHUTDOWN_TIMEOUT": "2",
             "TRUSTED_PROXIES": "127.0.0.1",
         }
         settings |= env or {}
-        self.server = LiveServer(folder, settings)
+        self.server = LiveServer(folder, settings, HASTY if hasty else ROOT / "run.py")
         self.url = self.server.url
         self.port = self.server.port
         self._database = settings.get("DATABASE_URL", f"sqlite:///{folder}/instance/app.db")
         self._redis = settings.get("REDIS_URL")
+        self._troubled = False
         self.key = ""
         self.http = requests.Session()
         self.http.trust_env = False
@@ -101,10 +112,27 @@ class Gateway:
         data = self._well(self.http.post(f"{self.url}/api/auth/register", json=body, timeout=20))["data"]
         return {"Authorization": f"Bearer {data['access_token']}"}
 
+    def behave(self, as_: str, model: str = GROQ) -> None:
+        """From now on the provider of that model does what these words say."""
+        self._troubled |= not HARMLESS.match(as_)
+        self.upstream.behave(as_, model=model)
+
     def all_providers(self, as_: str) -> None:
         """From now on every provider does what these words say, whatever the model."""
+        self._troubled = True
         for key in KEYS.values():
             self.upstream.behave(as_, key=key)
+
+    def recover(self) -> None:
+        """Forget what was learned of providers that failed: new workers take the old ones' place."""
+        if not self._troubled:
+            return
+        self._troubled = False
+        self.http.close()
+        old = set(self.workers())
+        self.server.signal(signal.SIGHUP)
+        soon(lambda: len(self.workers()) == len(old) and not old & set(self.workers()), 10, "no new workers")
+        soon(self._answers, 10, "the new workers do not answer")
 
     @contextmanager
     def fresh_connections(self) -> Iterator[None]:
@@ -151,6 +179,12 @@ class Gateway:
         """All that was logged and printed."""
         files = [path for path in (self.server.folder / "logs").rglob("*") if path.is_file()]
         return self.server.output() + "".join(path.read_text(errors="replace") for path in files)
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/api/health", timeout=2).ok
+        except requests.ConnectionError:
+            return False
 
     def _first_key(self) -> str:
         if self._redis is None:

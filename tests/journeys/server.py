@@ -19,13 +19,16 @@ START_SECONDS = 60
 
 
 class LiveServer:
-    """A running server. env: settings beside HOST and PORT; nothing else of ours is taken from the environment."""
+    """A running server. env: settings beside HOST and PORT; nothing else of ours is taken from the environment.
 
-    def __init__(self, folder: Path, env: dict[str, str] | None = None) -> None:
+    script: what is started, run.py or what runs it."""
+
+    def __init__(self, folder: Path, env: dict[str, str] | None = None, script: Path = ROOT / "run.py") -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = env or {}
+        self._script = script
         self._output = folder / "server.out"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -33,7 +36,7 @@ class LiveServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, str(ROOT / "run.py"), "--root", str(self.folder)],
+                [sys.executable, str(self._script), "--root", str(self.folder)],
                 cwd=self.folder,
                 env=_bare_environment() | {"HOST": "127.0.0.1", "PORT": str(self.port)} | self._env,
                 stdout=output,

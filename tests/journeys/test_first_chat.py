@@ -173,7 +173,7 @@ def test_the_rows_are_in_sql_when_the_last_byte_has_come(any_gateway: Gateway) -
 def test_fault_6_11_two_messages_at_once_both_land_beside_their_answers(any_gateway: Gateway) -> None:
     gateway, conversation = any_gateway, _session()
     _short(gateway, "first of all", conversation)
-    gateway.upstream.behave("tick-20", model=GROQ)
+    gateway.behave("tick-20")
     questions = [f"at once, number {n}" for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
         doors = [KEEPING_DOORS[n % 3] for n in range(8)]
@@ -191,7 +191,7 @@ def test_fault_6_11_two_messages_at_once_both_land_beside_their_answers(any_gate
 
 def test_fault_6_11_two_first_messages_of_one_session_make_one_conversation(any_gateway: Gateway) -> None:
     gateway, conversation = any_gateway, _session()
-    gateway.upstream.behave("tick-20", model=GROQ)
+    gateway.behave("tick-20")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: _short(gateway, f"first {n}", conversation), range(4)))
     assert len(gateway.sql("SELECT id FROM conversations WHERE public_id = :id", id=conversation)) == 1
@@ -273,7 +273,7 @@ def test_fault_6_11_a_deletion_during_a_stream_wins(any_gateway: Gateway) -> Non
     gateway = any_gateway
     said = gateway.say("first")
     conversation = said["conversation_id"]
-    gateway.upstream.behave("chunks-20+tick-30", model=GROQ)
+    gateway.behave("chunks-20+tick-30")
     body = {"message": "go on", "conversation_id": conversation, "stream": True}
     heard = events(gateway.post("/llm/chat", body, stream=True))
     assert next(heard)[0] == "start"
@@ -293,10 +293,10 @@ def test_fault_6_11_a_deletion_during_a_stream_wins(any_gateway: Gateway) -> Non
 def test_fault_6_11_a_first_message_whose_session_is_deleted_meanwhile_stays_away(any_gateway: Gateway) -> None:
     gateway, conversation = any_gateway, _session()
     _short(gateway, "one", conversation)
-    gateway.upstream.behave("slow-400", model=GROQ)
+    gateway.behave("slow-400")
     with ThreadPoolExecutor(1) as pool:
         gateway.upstream.forget()
-        gateway.upstream.behave("slow-400", model=GROQ)
+        gateway.behave("slow-400")
         asked = pool.submit(_short, gateway, "two", conversation)
         gateway.upstream.wait_for(lambda log: [call for call in log if call["method"] == "POST"])
         assert gateway.http.delete(f"{gateway.url}/api/conversations/{conversation}", timeout=5).status_code == 204
@@ -308,15 +308,16 @@ def test_fault_6_11_a_first_message_whose_session_is_deleted_meanwhile_stays_awa
 
 
 def test_a_cut_answer_stands_in_the_history_with_its_state(gateway: Gateway, invariants: Invariants) -> None:
-    gateway.upstream.behave("cut-after-2", model=GROQ)
+    gateway.all_providers("cut-after-2")
     heard = list(events(gateway.post("/llm/chat", {"message": "speak on", "model": GROQ, "stream": True}, stream=True)))
     assert heard[-1][0] == "error"
     conversation = heard[0][1]["conversation_id"]
     _, answer = gateway.history(conversation)
     assert (answer["content"], answer["state"]) == (text_of(heard), "upstream_failed")
-    gateway.upstream.behave("healthy", model=GROQ)
-    gateway.say("go on", conversation_id=conversation)
-    assert gateway.upstream.log()[-1]["body"]["messages"][1]["content"] == text_of(heard)
+    gateway.all_providers("healthy")
+    gateway.say("go on", model="gemini", conversation_id=conversation)
+    sent = gateway.upstream.log()[-1]["body"]["contents"]
+    assert sent[1] == {"role": "model", "parts": [{"text": text_of(heard)}]}
 
 
 def test_without_content_neither_message_is_kept(gateway: Gateway, invariants: Invariants) -> None:
