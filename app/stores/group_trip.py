@@ -27,6 +27,8 @@ UNFIT = frozenset({"LOADING", "READONLY", "NOAUTH", "WRONGPASS", "NOPERM", "MAST
 class GroupTrip:
     """A ScriptRunner over one connection a process, opened by the first call and again after it is lost.
 
+    For the greenlets of one thread.
+
     timeout: seconds a call may take in all. After a failure calls fail at once for a while, 0.2 to 1 s, so that a
     Redis that is away costs its wait once and not once a chat.
     """

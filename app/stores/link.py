@@ -90,7 +90,7 @@ class Link:
 
     def _live(self) -> None:
         """Dial, then read until the end."""
-        reason = "closed by the server"
+        reason = "closed"
         try:
             with gevent.Timeout(DIAL_SECONDS, TimeoutError("no connection in time")):
                 self._open()
@@ -100,8 +100,9 @@ class Link:
                 self._hand_out()
         except (OSError, hiredis.HiredisError) as fault:
             reason = str(fault) or type(fault).__name__
-        # A server that drops a connection which served may have restarted: the next call may try at once.
-        self.close(reason, fault=not self.served)
+        finally:
+            # A server that drops a connection which served may have restarted: the next call may try at once.
+            self.close(reason, fault=not self.served)
 
     def _open(self) -> None:
         sock = self._address.dial(DIAL_SECONDS)
@@ -139,12 +140,12 @@ class Link:
     def _hand_out(self) -> None:
         replies = []
         while (reply := self._reader.gets()) is not _NOT_YET:
-            if not self._waiting:
-                raise hiredis.ProtocolError("a reply that nobody asked for")
-            replies.append((self._waiting.popleft()[0], reply))
+            replies.append(reply)
+        if len(replies) > len(self._waiting):
+            raise hiredis.ProtocolError("a reply that nobody asked for")
         if replies:
             self.served = True
-            self._hub.loop.run_callback(_wake, replies)
+            self._hub.loop.run_callback(_wake, [(self._waiting.popleft()[0], reply) for reply in replies])
 
     def _send_away(self, reason: str) -> None:
         lost = Lost(reason)
@@ -180,7 +181,8 @@ class Link:
             self.late = True
             self._send_away("no connection in time")
         else:
-            self.close("no reply in time", fault=True)
+            # Not here: what it tells may be logged, and the loop must not wait for a lock.
+            gevent.spawn(self.close, "no reply in time", fault=True)
 
 
 def _wake(replies: list[tuple[Any, Any]]) -> None:
