@@ -36,13 +36,16 @@ def is_lost(error: BaseException) -> bool:
 
 
 def translated(error: BaseException) -> Exception:
-    """The error to raise in place of a driver's: Unavailable, InvalidRequest for a value that no column holds, or
-    itself where it is the repository's to understand (a broken constraint) or a bug (a wrong statement)."""
+    """The error to raise in place of a driver's.
+
+    Unavailable, also for a transaction that was undone for others too often; InvalidRequest for a value that no column
+    holds; itself where it is the repository's to understand (a broken constraint) or a bug (a wrong statement).
+    """
     if isinstance(error, DomainError | IntegrityError):
         return error
     if isinstance(error, DataError | OverflowError):
         return InvalidRequest("A value is too large, or not one that can be stored.")
-    if is_away(error):
+    if is_away(error) or is_conflict(error):
         return unavailable()
     return error if isinstance(error, Exception) else unavailable()
 

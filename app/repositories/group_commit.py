@@ -48,7 +48,7 @@ class GroupCommit:
         Raises Unavailable while the database is away (then it may yet have been written, and submitting it again is
         safe) and InternalError for a chat that cannot be stored.
         """
-        if time.monotonic() < self._away_until:
+        if self._rests():
             raise unavailable()
         self._gatherer.submit(chat)
 
@@ -93,6 +93,8 @@ class GroupCommit:
 
     def _write(self, chats: Sequence[SettledChat]) -> Exception | None:
         """Write them; what went wrong. A connection that broke is replaced once."""
+        if self._rests():
+            return unavailable()
         try:
             with within(self._timeout, unavailable()):
                 self._twice(lambda: self._settler.write(chats))
@@ -105,6 +107,9 @@ class GroupCommit:
             away.__cause__ = None if away is error else error
             return away
         return None
+
+    def _rests(self) -> bool:
+        return time.monotonic() < self._away_until
 
     def _twice(self, write: Callable[[], None]) -> None:
         try:

@@ -136,6 +136,7 @@ class PostgresSettler:
 
     def write(self, chats: Sequence[SettledChat]) -> None:
         """Commit them all or none. Driver errors come through, and orjson's for a text that is none."""
+        _refuse_naive(chats)
         payload = orjson.dumps(chats).decode()
         connection = self._open()
         replacing = [chat for chat in chats if chat.conversation is not None and chat.conversation.replaces]
@@ -159,6 +160,13 @@ class PostgresSettler:
             self._connection.execute("SET plan_cache_mode = force_generic_plan")
             self._pid = os.getpid()
         return self._connection
+
+
+def _refuse_naive(chats: Sequence[SettledChat]) -> None:
+    # JSON would carry it without an offset, and the server would read it as of its own time zone.
+    for chat in chats:
+        if chat.row.created_at.tzinfo is None or any(said.created_at.tzinfo is None for said in chat.messages):
+            raise ValueError("a naive datetime reached the database")
 
 
 def _statement(chats: Sequence[SettledChat]) -> str:

@@ -38,7 +38,7 @@ class Sqlite:
         self._writer = _Side(self._connect, 1, "BEGIN IMMEDIATE", ready=self.same_file)
 
     def read(self, fn: Callable[[Session], T], timeout: float) -> T:
-        return self._reader.run(lambda connection: _in_session(connection, fn), timeout)
+        return self._reader.run(lambda connection: _in_session(connection, fn, commit=False), timeout)
 
     def write(self, fn: Callable[[Session], T], timeout: float) -> T:
         return self._writer.run(lambda connection: _in_session(connection, fn), timeout)
@@ -136,10 +136,11 @@ def _engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:
     return engine
 
 
-def _in_session(connection: Connection, fn: Callable[[Session], T]) -> T:
+def _in_session(connection: Connection, fn: Callable[[Session], T], commit: bool = True) -> T:
     with Session(connection, expire_on_commit=False) as session:
         value = fn(session)
-        session.commit()
+        if commit:
+            session.commit()
         return value
 
 

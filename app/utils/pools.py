@@ -6,6 +6,7 @@ the caller's own thread and the limits are those of the drivers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar, cast
@@ -41,11 +42,12 @@ def within(seconds: float, late: Exception) -> Iterator[None]:
 
 
 class ThreadLane:
-    """At most `size` native threads for one kind of work. Belongs to the thread and the process that first use it."""
+    """At most `size` native threads of a process for one kind of work. One thread, the loop's, hands it work."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._pool: ThreadPool | None = None
+        self._pid = 0
 
     def run(self, work: Callable[[], T]) -> T:
         """What `work` returns or raises, while the loop goes on.
@@ -55,8 +57,9 @@ class ThreadLane:
         """
         if not cooperative():
             return work()
-        if self._pool is None:
-            self._pool = ThreadPool(self._size)
+        if self._pool is None or self._pid != os.getpid():
+            # Threads do not come along through a fork, and a pool waits for those of its parent for ever.
+            self._pool, self._pid = ThreadPool(self._size), os.getpid()
         value, error = self._pool.apply(_outcome, (work,))
         if error is not None:
             raise error
@@ -65,7 +68,7 @@ class ThreadLane:
     def close(self) -> None:
         """End the threads once what they do is done."""
         pool, self._pool = self._pool, None
-        if pool is not None:
+        if pool is not None and self._pid == os.getpid():
             pool.kill()
 
 
