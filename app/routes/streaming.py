@@ -22,7 +22,7 @@ from app.services.chat.orchestrator import ChatOrchestrator
 COMMENT = b": still here\n\n"
 WRITE_TIMEOUT = 30.0
 HEADERS = {
-    "Cache-Control": "no-cache, no-transform",
+    "Cache-Control": "no-cache, no-store, no-transform",
     "X-Accel-Buffering": "no",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -72,7 +72,7 @@ class Failover:
         self._timeouts = timeouts
         self._rules = rules
 
-    def call(self, run: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
+    def call(self, run: ChatRun, cancel: Cancel) -> Generator[ChatEvent, None, None]:
         """Yield the answer as it comes, with each attempt's beginning and end; return when one is whole.
 
         Raises the DomainError the chat ends in, once no attempt is left.
@@ -123,9 +123,7 @@ class Failover:
             continuing=attempt.rescue is not None and attempt.rescue.continuing,
         )
 
-    def _following(
-        self, run: ChatRun, agenda: Agenda, turn: Turn, fault: ProviderFault, step: Step
-    ) -> Turn | None:
+    def _following(self, run: ChatRun, agenda: Agenda, turn: Turn, fault: ProviderFault, step: Step) -> Turn | None:
         """Who is asked next, None where it ends here."""
         if step.next == "stop" or self._out_of_time(run):
             return None
@@ -147,6 +145,7 @@ class Failover:
             stream=request.stream,
             params=request.params,
             max_tokens=request.max_tokens,
+            max_output=model.max_output,
             reasoning=model.reasoning,
         )
         run.begin(model, attempt.turn.credential.id, rescuing=rescue is not None)

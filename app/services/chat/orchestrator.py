@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Protocol
 
+from app.domain.caller import Caller
 from app.domain.chat import ChatRequest
 from app.domain.errors import DomainError, InternalError, Unavailable
-from app.domain.events import Accepted, ChatEvent, Failed
+from app.domain.events import Accepted, ChatEvent, Delta, Failed
 from app.domain.hot import Admission, Admitted, Epochs
 from app.domain.ledger import State
 from app.domain.policies.ending import state_of
@@ -30,7 +32,8 @@ class Admissions(Protocol):
 
 
 class ChatOrchestrator:
-    """lease_ms: how long an in-flight record stands. saw: told the epochs that came back with an admission."""
+    """saw: told the epochs that came back with an admission. confirm: raises Unauthorized for a caller who was revoked
+    since, asked each `slice_deltas` pieces of an answer. lease_ms: how long an in-flight record stands."""
 
     def __init__(
         self,
@@ -40,6 +43,9 @@ class ChatOrchestrator:
         failover: Failover,
         settlement: Settlement,
         saw: Callable[[Epochs], None],
+        confirm: Callable[[Caller], None],
+        *,
+        slice_deltas: int,
         lease_ms: int,
     ) -> None:
         self._selector = selector
@@ -48,6 +54,8 @@ class ChatOrchestrator:
         self._failover = failover
         self._settlement = settlement
         self._saw = saw
+        self._confirm = confirm
+        self._slice_deltas = slice_deltas
         self._lease_ms = lease_ms
 
     def run(self, request: ChatRequest, cancel: Cancel) -> Iterator[ChatEvent]:
@@ -93,7 +101,7 @@ class ChatOrchestrator:
         try:
             conversation = request.conversation.public_id if request.conversation else None
             yield Accepted(request.prompt_id, conversation, chat.degraded)
-            yield from self._failover.call(chat, cancel)
+            yield from self._call(chat, cancel)
             yield self._settlement.complete(chat)
         except DomainError as fault:
             yield self._failed(chat, fault, cancel.reason)
@@ -103,6 +111,16 @@ class ChatOrchestrator:
         finally:
             # The door closed us, or a greenlet was killed: no event can go out, the row still must.
             self._settle(chat, "crashed" if cancel.reason == SHUTDOWN else "client_gone")
+
+    def _call(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
+        pieces = 0
+        with closing(self._failover.call(chat, cancel)) as events:
+            for event in events:
+                yield event
+                if type(event) is Delta:
+                    pieces += 1
+                    if pieces % self._slice_deltas == 0:
+                        self._confirm(chat.request.caller)
 
     def _failed(self, chat: ChatRun, error: DomainError, stopped: str | None) -> Failed:
         ended = state_of(error, client_gone=stopped == CLIENT_GONE, shutdown=stopped == SHUTDOWN)

@@ -46,6 +46,7 @@ class ChatRun:
     attempts: list[Attempt] = field(default_factory=list)
     ttft_ms: int | None = None
     skipped_chunks: int = 0
+    latency_ms: int = 0
     settled: bool = False
 
     def begin(self, model: Model, key_id: str, *, rescuing: bool) -> None:

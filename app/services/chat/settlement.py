@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from app.domain.events import Done
 from app.domain.hot import HotSettlement
 from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, State, StoredMessage
+from app.domain.policies.metering import believable
 from app.domain.policies.tokens import estimate
 from app.domain.usage import Usage
 from app.services.chat.run import ChatRun
@@ -12,6 +15,10 @@ from app.services.ledger.ledger import Ledger
 from app.utils.clock import monotonic, utcnow
 
 TITLE_LENGTH = 60
+NUL = "\x00"
+SHOWN_FOR_NUL = "\ufffd"
+
+log = logging.getLogger(__name__)
 
 
 class Settlement:
@@ -32,7 +39,7 @@ class Settlement:
             usage=usage,
             charge=self._charge(chat, usage),
             attempts=len(chat.attempts),
-            latency_ms=int((monotonic() - chat.started) * 1000),
+            latency_ms=chat.latency_ms,
             ttft_ms=chat.ttft_ms,
             fallback=chat.fallback,
             degraded=chat.degraded,
@@ -43,6 +50,7 @@ class Settlement:
         if chat.settled:
             return
         chat.settled = True
+        chat.latency_ms = int((monotonic() - chat.started) * 1000)
         messages = self._messages(chat, state)
         row = self._row(chat, state)
         self._ledger.settle(
@@ -56,10 +64,33 @@ class Settlement:
         self._ledger.release(self._hot(chat, ()))
 
     def usage(self, chat: ChatRun) -> Usage:
-        """The provider's numbers, else counted here: nothing where nothing was said."""
-        if chat.usage is not None:
+        """The provider's numbers where they can be true, else counted here: nothing where nothing was said."""
+        counted = chat.own.counted(chat.prompt_tokens) if chat.own.has_content else Usage(source="counted")
+        if chat.usage is None:
+            return counted
+        if self._believable(chat, chat.usage, counted):
             return chat.usage
-        return chat.own.counted(chat.prompt_tokens) if chat.own.has_content else Usage(source="counted")
+        log.warning(
+            "a provider's usage cannot be true: told %d + %d tokens, counted %d + %d",
+            chat.usage.prompt,
+            chat.usage.completion,
+            counted.prompt,
+            counted.completion,
+            extra={"request_id": chat.request.prompt_id},
+        )
+        chat.usage = counted
+        return counted
+
+    def _believable(self, chat: ChatRun, told: Usage, counted: Usage) -> bool:
+        request, model = chat.request, chat.model
+        cap = request.max_tokens
+        return believable(
+            told,
+            counted,
+            max_tokens=None if cap is None else cap * (request.params.get("n") or 1),
+            max_output=model.max_output if model else None,
+            reasons=bool(model and model.reasoning),
+        )
 
     def _charge(self, chat: ChatRun, usage: Usage) -> int | None:
         price = chat.model.price if chat.model else None
@@ -84,7 +115,7 @@ class Settlement:
             fallback=chat.fallback,
             skipped_chunks=chat.skipped_chunks,
             ttft_ms=chat.ttft_ms,
-            latency_ms=int((monotonic() - chat.started) * 1000),
+            latency_ms=chat.latency_ms,
             created_at=chat.created_at,
         )
 
@@ -93,7 +124,8 @@ class Settlement:
         if chat.request.conversation is None or not chat.transcript.has_content:
             return ()
         prompt_id = chat.request.prompt_id
-        text = chat.transcript.text
+        # A model may say NUL and the caller gets it; PostgreSQL keeps none.
+        text = chat.transcript.text.replace(NUL, SHOWN_FOR_NUL)
         question = StoredMessage(prompt_id, "user", chat.question, estimate(chat.question), chat.created_at)
         answer = StoredMessage(
             prompt_id,
@@ -103,7 +135,7 @@ class Settlement:
             utcnow(),
             model=chat.model.name if chat.model else None,
             state=state,
-            reasoning=chat.transcript.reasoning or None,
+            reasoning=chat.transcript.reasoning.replace(NUL, SHOWN_FOR_NUL) or None,
         )
         return question, answer
 
