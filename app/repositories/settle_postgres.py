@@ -57,7 +57,7 @@ _CONVERSED: Final = """, conversed AS MATERIALIZED (
     jsonb_array_length(input.messages) AS n
   FROM input JOIN fresh USING (prompt_id), jsonb_to_record(input.conversation)
     AS c(id text, user_id text, public_id text, title text)
-  WHERE jsonb_typeof(input.conversation) = 'object'
+  WHERE input.conversation IS NOT NULL
 )"""
 
 _MESSAGES: Final = """, said AS (
@@ -70,29 +70,29 @@ _MESSAGES: Final = """, said AS (
     images jsonb)
 )"""
 
-# The rows are locked in the order of their ids, so that two workers never wait for each other crosswise. A row that
-# was deleted meanwhile is no longer live when the lock is had, and nothing goes into it.
-_GOING_ON: Final = """, live AS MATERIALIZED (
-  SELECT id FROM conversations
-  WHERE id IN (SELECT id FROM conversed) AND deleted_at IS NULL
-  ORDER BY id FOR UPDATE
+# The rows are locked in the order of their ids, so that two workers never wait for each other crosswise. Whether a row
+# lives is asked after the lock is had: one that was deleted meanwhile takes nothing in.
+_GOING_ON: Final = """, held AS MATERIALIZED (
+  SELECT id, user_id, deleted_at FROM conversations
+  WHERE id = ANY (ARRAY(SELECT id FROM conversed)) ORDER BY id FOR UPDATE
+), growth AS MATERIALIZED (
+  SELECT held.id, sum(n) AS n, max(ended_at) AS ended_at
+  FROM held JOIN conversed ON conversed.id = held.id AND conversed.user_id = held.user_id
+  WHERE held.deleted_at IS NULL GROUP BY held.id
 ), counted AS (
-  UPDATE conversations SET message_count = message_count + g.n, updated_at = greatest(updated_at, g.ended_at)
-  FROM (SELECT id, user_id, sum(n) AS n, max(ended_at) AS ended_at FROM conversed GROUP BY id, user_id) AS g,
-    live
-  WHERE conversations.id = g.id AND live.id = g.id AND conversations.user_id = g.user_id
-    AND conversations.deleted_at IS NULL
-  RETURNING conversations.id
+  UPDATE conversations SET message_count = message_count + growth.n,
+    updated_at = greatest(updated_at, growth.ended_at)
+  FROM growth WHERE conversations.id = growth.id
 ), home AS (
-  SELECT counted.id, conversed.messages FROM conversed JOIN counted USING (id)
+  SELECT growth.id, conversed.messages FROM conversed JOIN growth USING (id)
 )"""
 
 # A conversation deleted since the chat was admitted stays away. Another chat may begin the same one at the same time
 # in another worker: DO UPDATE finds its row, even one that this statement's snapshot does not see.
 _BEGINNING: Final = """, wanted AS MATERIALIZED (
-  SELECT * FROM conversed AS c WHERE NOT EXISTS (
-    SELECT FROM conversations AS t WHERE t.user_id = c.user_id AND t.public_id = c.public_id
-      AND t.deleted_at IS NOT NULL AND (t.deleted_at >= c.created_at OR t.id = c.id))
+  SELECT * FROM conversed AS c WHERE (
+    SELECT 1 FROM conversations AS t WHERE t.user_id = c.user_id AND t.public_id = c.public_id
+      AND t.deleted_at IS NOT NULL AND (t.deleted_at >= c.created_at OR t.id = c.id) LIMIT 1) IS NULL
 ), begun AS (
   INSERT INTO conversations (id, user_id, public_id, title, message_count, created_at, updated_at)
   SELECT (array_agg(id ORDER BY prompt_id))[1], user_id, public_id, (array_agg(title ORDER BY prompt_id))[1],
@@ -109,6 +109,12 @@ _BEGINNING: Final = """, wanted AS MATERIALIZED (
 _ROWS_ONLY: Final = _INPUT + _ATTEMPTS
 _GO_ON: Final = _INPUT + _CONVERSED + _GOING_ON + _MESSAGES + _ATTEMPTS
 _BEGIN: Final = _INPUT + _CONVERSED + _BEGINNING + _MESSAGES + _ATTEMPTS
+
+# Planned once a connection, since planning costs more than doing; so the plan of a table that was empty then must serve
+# when it is large, and only look-ups by index do.
+_PLANNING: Final = """
+SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false),
+  set_config('enable_mergejoin', 'off', false)"""
 
 # Before the new exchange is written, and only where it was not written before.
 _REPLACE: Final = """
@@ -157,7 +163,7 @@ class PostgresSettler:
     def _open(self) -> Connection:
         if self._connection is None or self._pid != os.getpid():
             self._connection = self._connect()
-            self._connection.execute("SET plan_cache_mode = force_generic_plan")
+            self._connection.execute(_PLANNING)
             self._pid = os.getpid()
         return self._connection
 
