@@ -206,7 +206,8 @@ class Worker(GeventWorker):
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(True)
-        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections))
+        named = Named(listener.getsockname())
+        server = StreamServer(listener, handle=partial(self.handle, named), spawn=Pool(self.worker_connections))
         if self.cfg.workers > 1:
             server.max_accept = 1
         server.start()
@@ -234,6 +235,16 @@ class Worker(GeventWorker):
                 return
             self.notify()
             gevent.sleep(0.02)
+
+
+class Named:
+    """A listener's name without the listener: one that closes must not fail who was accepted just before."""
+
+    def __init__(self, name: Any) -> None:
+        self._name = name
+
+    def getsockname(self) -> Any:
+        return self._name
 
 
 class ServerLog(Logger):
