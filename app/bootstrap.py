@@ -100,11 +100,29 @@ def build(settings: Settings | None = None) -> Flask:
     readiness = _readiness(settings, stores, lifecycle)
     _middleware(app, settings, accounts, lifecycle, written)
     docs.register(app, _doors(stores, accounts, catalogue, chats, readiness, InFlight(lifecycle)), VERSION)
+    _shell(app, settings)
     accounts.watch.start()
     discovery.start()
     lifecycle.on_close("transport", transport.close)
     lifecycle.on_close("discovery", discovery.stop)
     return app
+
+
+def _shell(app: Flask, settings: Settings) -> None:
+    """`flask --app app shell` finds `db`, a session over the same tables; the service itself never uses it."""
+
+    def context() -> dict[str, object]:
+        from flask_sqlalchemy import SQLAlchemy
+
+        from app.models import Base
+        from app.repositories.database import parse_url
+
+        app.config["SQLALCHEMY_DATABASE_URI"] = parse_url(settings.database_url)
+        db = SQLAlchemy(metadata=Base.metadata)
+        db.init_app(app)
+        return {"db": db, **{mapper.class_.__name__: mapper.class_ for mapper in Base.registry.mappers}}
+
+    app.shell_context_processor(context)
 
 
 def load_settings() -> Settings:
