@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from typing import Any, Protocol
 
 import brotli
 
@@ -11,61 +11,107 @@ from app.domain.errors import ProviderFault
 
 MAX_DECODED_BYTES = 32 * 2**20
 
-Decode = Callable[[bytes], bytes]
+
+class Decoder(Protocol):
+    """Undoes one encoding of one body. Raises ProviderFault: bad_reply on broken data and past MAX_DECODED_BYTES."""
+
+    def decode(self, data: bytes) -> bytes:
+        """The next bytes; b"" where more must come first."""
+
+    def finish(self) -> None:
+        """The body has ended. Raises ProviderFault(cut) where the encoding has not."""
 
 
-def decoder(encoding: str | None) -> Decode | None:
-    """A function that takes the next raw bytes and gives decoded ones; None where nothing is encoded.
-
-    It raises ProviderFault(bad_reply) on broken data, past MAX_DECODED_BYTES in all, and at an unknown encoding.
-    """
+def decoder(encoding: str | None) -> Decoder | None:
+    """None where nothing is encoded. Raises ProviderFault(bad_reply) at an unknown encoding."""
     match (encoding or "identity").strip().lower():
         case "identity" | "":
             return None
         case "gzip" | "x-gzip":
-            return _zlib(zlib.MAX_WBITS | 16)
+            return _Zlib(zlib.MAX_WBITS | 16)
         case "deflate":
-            return _zlib(zlib.MAX_WBITS)
+            return _Deflate()
         case "br":
-            return _brotli()
+            return _Brotli()
         case other:
             raise ProviderFault("bad_reply", f"the provider answered in an unknown content encoding {other[:32]!r}")
 
 
-def _zlib(wbits: int) -> Decode:
-    inflate = zlib.decompressobj(wbits)
-    left = MAX_DECODED_BYTES
+class _Bounded:
+    def __init__(self) -> None:
+        self.left = MAX_DECODED_BYTES
 
-    def decode(data: bytes) -> bytes:
-        nonlocal left
-        try:
-            out = inflate.decompress(data, left + 1)
-        except zlib.error as fault:
-            raise ProviderFault("bad_reply", "the provider's compressed reply is damaged") from fault
-        left -= len(out)
-        _check(left)
+    def count(self, out: bytes) -> bytes:
+        self.left -= len(out)
+        if self.left < 0:
+            raise ProviderFault("bad_reply", f"the provider's reply is larger than {MAX_DECODED_BYTES} bytes unpacked")
         return out
 
-    return decode
 
+class _Zlib(_Bounded):
+    """gzip may come in several members, each a stream of its own."""
 
-def _brotli() -> Decode:
-    inflate = brotli.Decompressor()
-    left = MAX_DECODED_BYTES
+    def __init__(self, window_bits: int) -> None:
+        super().__init__()
+        self._window_bits = window_bits
+        self._inflate = zlib.decompressobj(window_bits)
+        self._begun = False
 
-    def decode(data: bytes) -> bytes:
-        nonlocal left
+    def decode(self, data: bytes) -> bytes:
+        parts: list[bytes] = []
+        while data:
+            if self._inflate.eof:
+                self._inflate = zlib.decompressobj(self._window_bits)
+            self._begun = True
+            parts.append(self.count(self._decompress(data)))
+            data = self._inflate.unused_data
+        return b"".join(parts)
+
+    def finish(self) -> None:
+        if self._begun and not self._inflate.eof:
+            raise _cut()
+
+    def _decompress(self, data: bytes) -> bytes:
         try:
-            out = inflate.process(data, output_buffer_limit=left + 1)
+            return self._inflate.decompress(data, self.left + 1)
+        except zlib.error as fault:
+            raise _damaged() from fault
+
+
+class _Deflate(_Zlib):
+    """What is called deflate comes in zlib's wrapper, as it should, or bare."""
+
+    def __init__(self) -> None:
+        super().__init__(zlib.MAX_WBITS)
+
+    def decode(self, data: bytes) -> bytes:
+        if data and not self._begun and data[0] & 0x0F != zlib.DEFLATED:
+            self._window_bits = -zlib.MAX_WBITS
+            self._inflate = zlib.decompressobj(self._window_bits)
+        return super().decode(data)
+
+
+class _Brotli(_Bounded):
+    def __init__(self) -> None:
+        super().__init__()
+        self._inflate: Any = brotli.Decompressor()
+        self._begun = False
+
+    def decode(self, data: bytes) -> bytes:
+        self._begun = True
+        try:
+            return self.count(bytes(self._inflate.process(data, output_buffer_limit=self.left + 1)))
         except brotli.error as fault:
-            raise ProviderFault("bad_reply", "the provider's compressed reply is damaged") from fault
-        left -= len(out)
-        _check(left)
-        return bytes(out)
+            raise _damaged() from fault
 
-    return decode
+    def finish(self) -> None:
+        if self._begun and not self._inflate.is_finished():
+            raise _cut()
 
 
-def _check(left: int) -> None:
-    if left < 0:
-        raise ProviderFault("bad_reply", f"the provider's reply is larger than {MAX_DECODED_BYTES} bytes unpacked")
+def _damaged() -> ProviderFault:
+    return ProviderFault("bad_reply", "the provider's compressed reply is damaged")
+
+
+def _cut() -> ProviderFault:
+    return ProviderFault("cut", "the provider's compressed reply ended before its end")

@@ -21,8 +21,25 @@ class ReplyParser(HTTPResponseParser):
         self.status = 0
         self.headers: dict[str, str] = {}
         self._body: list[bytes] = []
+        self._measured_end = b""
         self._field = ""
         self._in_value = False
+
+    def is_reusable(self, last: bytes) -> bool:
+        """Whether the connection may carry another call. last: what was fed last."""
+        if not self.done or self.dirty or self.parser_failed() or not self.should_keep_alive():
+            return False
+        return not self._has_blank_lines_after(last)
+
+    def flaw(self) -> str | None:
+        """What makes this head no reply that can be trusted, where llhttp lets it pass."""
+        if self.get_http_version() not in ("HTTP/1.1", "HTTP/1.0"):
+            return "its version is not HTTP/1"
+        if not 200 <= self.status <= 599:
+            return "its status is out of range"
+        if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            return "its transfer coding is unknown"
+        return None
 
     def take(self) -> bytes:
         """The body bytes parsed since the last call."""
@@ -32,23 +49,31 @@ class ReplyParser(HTTPResponseParser):
         self._body = []
         return body[0] if len(body) == 1 else b"".join(body)
 
+    def _has_blank_lines_after(self, data: bytes) -> bool:
+        """llhttp skips line ends between two messages, so `_on_message_begin` does not tell of them.
+
+        A head or a chunked body ends in two line ends, a measured body in its own last bytes.
+        """
+        if self._measured_end:
+            return not data.endswith(self._measured_end)
+        return len(data) - len(data.rstrip(b"\r\n")) > len(b"\r\n\r\n")
+
     def _on_status(self, msg: str) -> None:
         """Called by the parser; the reason phrase is of no use."""
 
     def _on_message_begin(self) -> None:
         if self.done:
             self.dirty = True
-        self.headers = {} if not self.done else self.headers
+        else:
+            self.headers = {}
 
     def _on_header_field(self, text: str) -> None:
-        if self.done:
-            return
         if self._in_value:
             self._field, self._in_value = "", False
         self._field += text
 
     def _on_header_value(self, text: str) -> None:
-        if self.done:
+        if self.head_done:  # a trailer, or a second reply
             return
         name = self._field.lower()
         self.headers[name] = self.headers[name] + text if self._in_value else text
@@ -58,7 +83,7 @@ class ReplyParser(HTTPResponseParser):
         if not self.done:
             self._field, self._in_value = "", False
             self.status = self.get_code()
-            self.head_done = self.status >= 200
+            self.head_done = not 100 <= self.status <= 199
         return 0
 
     def _on_body(self, data: bytearray) -> None:
@@ -67,5 +92,7 @@ class ReplyParser(HTTPResponseParser):
 
     def _on_message_complete(self) -> None:
         # An interim 1xx has no body and is followed by the reply that was asked for.
-        if self.head_done:
+        if self.head_done and not self.done:
             self.done = True
+            if self._body and "transfer-encoding" not in self.headers:
+                self._measured_end = self._body[-1]

@@ -5,6 +5,7 @@ gevent's resolver shares ten threads with all that blocks; ten stuck look-ups th
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 import time
@@ -22,16 +23,23 @@ _getaddrinfo: Callable[..., list[Any]] = monkey.get_original("socket", "getaddri
 
 
 class Resolver:
-    """Looks a name up once however many ask, and remembers the answer for `ttl` seconds."""
+    """Looks a name up once however many ask, and remembers the answer for `ttl` seconds.
 
-    def __init__(self, threads: int = 8, ttl: float = 30.0) -> None:
+    threads: look-ups that may hang at once before a further name has to wait; more than there are providers.
+    getaddrinfo: what answers, blocking, as `socket.getaddrinfo` does.
+    """
+
+    def __init__(
+        self, threads: int = 64, ttl: float = 30.0, getaddrinfo: Callable[..., list[Any]] = _getaddrinfo
+    ) -> None:
         self._pool = ThreadPool(threads)
         self._ttl = ttl
+        self._getaddrinfo = getaddrinfo
         self._known: dict[tuple[str, int], tuple[float, list[Address]]] = {}
         self._asking: dict[tuple[str, int], AsyncResult[list[Address]]] = {}
 
     def look_up(self, host: str, port: int, timeout: float) -> list[Address]:
-        """(family, sockaddr) pairs in the system's order. Raises OSError (gaierror, TimeoutError)."""
+        """(family, sockaddr) pairs in the system's order, one at least. Raises OSError (gaierror, TimeoutError)."""
         numeric = _numeric(host, port)
         if numeric is not None:
             return [numeric]
@@ -43,22 +51,29 @@ class Resolver:
         if asked is None:
             asked = self._asking[key] = AsyncResult()
             gevent.spawn(self._ask, key, asked)
-        try:
-            found: list[Address] = asked.get(timeout=max(timeout, 0.001))
-            return found
-        except gevent.Timeout:
-            raise TimeoutError(f"looking up {host} took too long") from None
+        asked.wait(timeout=max(timeout, 0.0))
+        if not asked.ready():
+            raise TimeoutError(errno.ETIMEDOUT, "looking the name up took too long")
+        found: list[Address] = asked.get(block=False)
+        return found
 
     def _ask(self, key: tuple[str, int], asked: AsyncResult[list[Address]]) -> None:
+        fault = OSError("the look-up was given up")
         try:
-            found = self._pool.apply(_getaddrinfo, (key[0], key[1], 0, socket.SOCK_STREAM))
-            addresses = [(family, sockaddr) for family, _, _, _, sockaddr in found]
-            self._known[key] = (time.monotonic() + self._ttl, addresses)
-            asked.set(addresses)
-        except (OSError, UnicodeError) as fault:
-            asked.set_exception(fault if isinstance(fault, OSError) else OSError(str(fault)))
+            answer = self._pool.apply(self._getaddrinfo, (key[0], key[1], 0, socket.SOCK_STREAM))
+            addresses = [(family, sockaddr) for family, _, _, _, sockaddr in answer]
+            if addresses:
+                self._known[key] = (time.monotonic() + self._ttl, addresses)
+                asked.set(addresses)
+            fault = socket.gaierror(socket.EAI_NONAME, "the name has no address")
+        except OSError as raised:
+            fault = raised
+        except UnicodeError:
+            fault = socket.gaierror(socket.EAI_NONAME, "the name cannot be looked up")
         finally:
             self._asking.pop(key, None)
+            if not asked.ready():
+                asked.set_exception(fault)
 
 
 def _numeric(host: str, port: int) -> Address | None:
