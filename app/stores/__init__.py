@@ -9,6 +9,11 @@ Redis keys, all under `v1:`. Every key of a tenant has the user's id in it.
                                            after last use      conversation.lua; one key, so it is lost whole or not
     v1:epoch:auth              string      none                a number that a change of callers raises
     v1:epoch:catalogue         string      none                the same for models
+    v1:epoch:health            string      none                the same for what is known of keys and models
+    v1:health                  hash        2 h after last use  what workers learned of keys (k:{id}) and models (b:{id})
+    v1:health:uses             hash        none                how often each provider key was used
+    v1:try:{what}              string      as claimed          one worker of all has it to do
+    v1:guess:{kind}:{digest}   sorted set  15 min              misses at sign-in by ms, of a name or an address
 
 Versions and epochs begin at the time in microseconds, so that a Redis that was emptied never repeats an old number:
 compare them for equality only. A key that holds another type than the table says is thrown away by the script that

@@ -31,6 +31,8 @@ class EmbeddedRedis:
         self._pack = hiredis.pack_command
         self._fault = RedisError
         self._socket = FakeSocket(server, 0, client_class=Redis)
+        self._replies: list[Reply] = []
+        self._socket.put_response = self._replies.append
 
     def run(self, script: Script, keys: Sequence[Argument], args: Sequence[Argument]) -> Reply:
         reply = self._ask("EVALSHA", script.sha1, len(keys), *keys, *args)
@@ -46,7 +48,7 @@ class EmbeddedRedis:
 
     def _ask(self, *words: Argument) -> Reply:
         self._socket.sendall(self._pack(words))
-        return self._socket.responses.get_nowait()
+        return self._replies.pop()
 
     def _checked(self, reply: Reply) -> Reply:
         if isinstance(reply, self._fault):

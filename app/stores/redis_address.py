@@ -40,9 +40,7 @@ class RedisAddress:
     def dial(self, timeout: float) -> Any:
         """A connected socket that blocks only its greenlet. Raises OSError within `timeout` seconds a step."""
         if self.path is not None:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.connect(self.path)
-            return sock
+            return _dial_file(self.path)
         sock = socket.create_connection((self.host, self.port), timeout=timeout)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -54,6 +52,16 @@ class RedisAddress:
             sock.close()
             raise
         return sock
+
+
+def _dial_file(path: str) -> Any:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _greeting(username: str | None, password: str | None, db: int) -> list[tuple[str | int, ...]]:

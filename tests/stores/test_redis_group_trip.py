@@ -10,15 +10,21 @@ import sys
 import textwrap
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import gevent
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from gevent import socket
 
 from app.domain.errors import Unavailable
 from app.stores.embedded import EmbeddedRedis
 from app.stores.group_trip import GroupTrip
 from app.stores.scripts import Script, ScriptRunner
-from tests.stores.redis_support import KINDS, REDIS_URL, StandIn, real_redis, relay, runner_of, until
+from tests.stores.redis_support import KINDS, REDIS_URL, StandIn, always, real_redis, relay, runner_of, until
 
 
 def script(source: str) -> Script:
@@ -175,15 +181,7 @@ def test_fault_6_10_a_forked_worker_shares_no_connection_with_its_parent() -> No
         assert len(set(ids)) == 3 and b"%d" % parent in ids, (ids, parent)
         print("fine")
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), REDIS_URL],
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.stdout == "fine\n", done.stderr
+    assert in_a_process(code, REDIS_URL) == "fine\n"
 
 
 def test_user_password_and_database_number_are_those_of_the_url() -> None:
@@ -202,3 +200,89 @@ def test_user_password_and_database_number_are_those_of_the_url() -> None:
     finally:
         owner.command("ACL", "DELUSER", user)
         owner.close()
+
+
+def test_tls_is_spoken_and_a_certificate_of_nobody_we_trust_is_refused(tmp_path: Path) -> None:
+    real_redis().close()
+    certificate, key = self_signed(tmp_path)
+    server = StandIn(relay(), certfile=certificate, keyfile=key)
+    trusting = GroupTrip(f"rediss://localhost:{server.port}/0?ssl_ca_certs={certificate}", 2)
+    assert trusting.command("ECHO", "x" * 100_000) == b"x" * 100_000
+    crowd = [gevent.spawn(trusting.run, ECHO, [f"k{n}"], [n]) for n in range(100)]
+    gevent.joinall(crowd, timeout=10, raise_error=True)
+    assert [greenlet.value[0] for greenlet in crowd] == [b"k%d" % n for n in range(100)]
+    wary = GroupTrip(f"rediss://localhost:{server.port}/0", 2)
+    with pytest.raises(Unavailable):
+        wary.command("PING")
+    trusting.close()
+    wary.close()
+    server.stop()
+
+
+def self_signed(folder: Path) -> tuple[str, str]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, secret = folder / "cert.pem", folder / "key.pem"
+    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return str(pem), str(secret)
+
+
+def test_fault_4_04_in_a_patched_process_no_greenlet_runs_into_another_ones_script() -> None:
+    """The embedded server's locks are gevent's there, if nobody sees to it."""
+    code = """
+        from gevent import monkey; monkey.patch_all()
+        import gevent
+        from app.stores.embedded import EmbeddedRedis
+        redis, turns = EmbeddedRedis(), [0]
+        def others():
+            while True:
+                turns[0] += 1
+                gevent.sleep(0)
+        gevent.spawn(others)
+        gevent.sleep(0)
+        before = turns[0]
+        for n in range(50):
+            assert redis.command("ECHO", n) == b"%d" % n
+        assert turns[0] == before, "a call let others run"
+        print("fine")
+    """
+    assert in_a_process(code) == "fine\n"
+
+
+def in_a_process(code: str, *args: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *args],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def test_a_socket_file_serves_as_an_address_does(tmp_path: Path) -> None:
+    path = str(tmp_path / "redis.sock")
+    with pytest.raises(Unavailable):
+        GroupTrip(f"unix://{path}", 1).command("PING")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen()
+    serving = gevent.spawn(lambda: always(b"+here\r\n")(listener.accept()[0]))
+    trip = GroupTrip(f"unix://{path}", 1)
+    assert trip.command("ECHO", "x") == b"here"
+    trip.close()
+    serving.kill()
+    listener.close()
