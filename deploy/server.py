@@ -37,6 +37,7 @@ _SETTLE_SECONDS = 4  # within that grace: what was cancelled writes its rows
 _CUT_SECONDS = 1.5  # the master waits 2 s after the second signal
 _SPARE_CONNECTIONS = 1024  # past MAX_STREAMS, so that who is refused is told so
 _OWN_DESCRIPTORS = 64
+_UNSENT_BYTES = 128 * 1024  # of a reply that its reader does not take, more stays with who makes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         listener.bind((host, port))
     except OSError:
         listener.close()

@@ -85,7 +85,7 @@ def header_text(text: str) -> str:
     """A name as a header may bear it: ASCII, escaped, at most 256 characters."""
     if text.isascii() and text.isprintable() and len(text) <= 256:
         return text
-    return text.encode("ascii", "backslashreplace").decode().encode("unicode_escape").decode()[:256]
+    return text.encode("unicode_escape").decode("ascii")[:256]
 
 
 def stream(
@@ -102,7 +102,7 @@ def stream(
     """
     chat = in_flight.begin(client, drain=asked.drain)
     events = orchestrator.run(asked, chat.cancel)
-    body = StreamBody(chat, events, writer, path)
+    body = StreamBody(chat, events, writer, path, drain=asked.drain)
     try:
         headers = body.open()
     except BaseException:
@@ -114,9 +114,13 @@ def stream(
 
 
 class StreamBody:
-    """The reply's iterator. Closing it, begun or not, ends the chat and closes the provider's connection."""
+    """The reply's iterator. Closing it, begun or not, ends the chat and closes the provider's connection.
 
-    def __init__(self, chat: Chat, events: Iterator[ChatEvent], writer: Writer, path: str) -> None:
+    drain: the answer is finished and stored though its reader has left.
+    """
+
+    def __init__(self, chat: Chat, events: Iterator[ChatEvent], writer: Writer, path: str, *, drain: bool) -> None:
+        self._drain = drain
         self._path = path
         self._chat = chat
         self._events = events
@@ -151,6 +155,10 @@ class StreamBody:
         self._out = iter(())
         close = getattr(self._events, "close", None)
         try:
+            if self._drain:
+                # The server closes us when a write fails; what is left of the answer is heard by nobody but the store.
+                for _ in self._events:
+                    pass
             if close is not None:
                 close()
         finally:
