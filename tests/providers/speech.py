@@ -18,6 +18,7 @@ TRAITS = {
     "no-call",
     "echo",
     "cached",
+    "nul",
 }
 THOUGHTS = ["Let me ", "think ", "about it. "]
 
@@ -81,8 +82,10 @@ def _pieces(asked: Asked, traits: set[str]) -> list[str]:
     if {"empty-answer", "only-reasoning"} & traits:
         return []
     for trait in traits:
-        if found := re.fullmatch(r"chunks-(\d+)", trait):
-            return ["token "] * int(found[1])
+        if found := re.fullmatch(r"chunks-(\d+)(?:-of-(\d+))?", trait):
+            return ["token ".ljust(int(found[2] or 0), "x")] * int(found[1])
+    if "nul" in traits:
+        return ["a\0", "b"]
     text = "Answer to: " + asked.text
     if asked.json_mode:
         text = json.dumps({"answer": asked.text}, ensure_ascii=False)

@@ -10,9 +10,10 @@ input closes) or through the fixture `upstream` of `tests.providers.fixtures`. I
     GET  …/models                                      each wire's own list
 
 **The model's name says what happens.** It is read as words joined by `+`, what follows `~` is a label alone:
-`reasoning`, `two-tools`, `no-arguments`, `no-call`, `echo`, `cached`, `chunks-50`, `empty-answer`, `only-reasoning`
-(see `speech.answer`), and the faults of `faulty.FAULTS` with an argument behind a dash: `status-429`, `retry-after-2`,
-`cut-after-3`, `silent`, `html-200`, `tick-20`, … `once.WORD` holds for the first call of that name alone. Any other
+`reasoning`, `two-tools`, `no-arguments`, `no-call`, `echo`, `cached`, `chunks-50`, `chunks-50-of-4096` (letters each),
+`nul`, `empty-answer`, `only-reasoning` (see `speech.answer`), and the faults of `faulty.FAULTS` with an argument behind
+a dash: `status-429`, `retry-after-2`, `cut-after-3`, `silent`, `html-200`, `tick-20`, … `once.WORD` holds for the first
+call of that name alone. Any other
 name is a healthy model. A test may also say what a real name does:
 
     POST   /__behave    {"model": "llama-3.1-8b-instant", "as": "status-500"}   or {"key": "k1", "as": "status-429"}
@@ -119,7 +120,11 @@ class Connection:
             "left": False,
         }
         self.server.log.append(entry)
-        return await self._play(Answerer(self.server, entry).reply().script(), entry)
+        try:
+            return await self._play(Answerer(self.server, entry).reply().script(), entry)
+        except ConnectionError:
+            entry["left"] = time.time()
+            raise
 
     async def _play(self, steps: list[tuple[str, Any]], entry: dict[str, Any]) -> bool:
         for kind, value in steps:
