@@ -68,6 +68,10 @@ class RawClient:
             self.heard += got
         return self.heard
 
+    def read_reply(self, seconds: float = 5.0) -> bytes:
+        """All that was heard, once a chunked reply has ended."""
+        return self.read_until(b"\r\n0\r\n\r\n", seconds)
+
     def read_to_end(self, seconds: float = 10.0) -> bytes:
         """All that is heard until the server closes; a reset counts as such an end."""
         self.socket.settimeout(seconds)
