@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from load import Figures
-
     from measure import Session
 
 _BARE_US = 232  # what a bare JSON chat and a bare chunk cost on the machine whose figures the goals are
