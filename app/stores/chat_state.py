@@ -144,16 +144,11 @@ class ChatState:
 
     def _rebuilt_args(self, messages: Sequence[StoredMessage]) -> list[Argument]:
         kept = cut(messages, self._max_messages, self._max_tokens)
-        args: list[Argument] = [1, self._low(messages, kept)]
+        left_out = messages[: len(messages) - len(kept)]
+        args: list[Argument] = [1, left_out[-1].prompt_id if left_out else ""]
         for prompt_id, entry in pack_all(kept):
             args += [prompt_id, entry]
         return args
-
-    def _low(self, messages: Sequence[StoredMessage], kept: Sequence[StoredMessage]) -> str:
-        """The prompt id up to which nothing may be put before this window: it, or SQL, has left out older ones."""
-        if len(kept) < len(messages):
-            return messages[len(messages) - len(kept) - 1].prompt_id
-        return kept[0].prompt_id if kept and len(messages) >= self._max_messages else ""
 
     def _window(self, conversation: Conversation, reply: Sequence[bytes]) -> HotWindow:
         row, version, served, trusted = reply[3:7]

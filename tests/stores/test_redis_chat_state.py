@@ -197,6 +197,16 @@ def test_fault_6_11_a_deletion_during_a_chat_wins(talk: Talk) -> None:
     assert window.messages is None
 
 
+def test_fault_6_11_what_was_in_flight_at_a_deletion_is_not_put_into_a_new_talk_of_that_name(talk: Talk) -> None:
+    talk.begin()
+    old, new = talk.prompt(), talk.prompt()
+    version = talk.admit(old).version
+    talk.state.forget_conversation(talk.user, talk.public_id)
+    talk.settle(new, talk.admit(new).version, rebuilt=())
+    talk.settle(old, version)
+    assert talk.look().messages is None
+
+
 def test_a_deleted_conversation_leaves_no_key(talk: Talk) -> None:
     talk.begin()
     talk.state.forget_conversation(talk.user, talk.public_id)
@@ -290,6 +300,15 @@ def test_a_chat_that_redis_never_heard_of_costs_the_window_in_every_worker(talk:
     assert talk.look().messages is None
 
 
+def test_a_worker_never_trusts_a_window_that_it_could_not_tell_of_its_own_chat(talk: Talk, runner: Flaky) -> None:
+    talk.begin()
+    runner.away = True
+    with pytest.raises(Unavailable):
+        talk.settle(talk.prompt(), -1)
+    runner.away = False
+    assert talk.look().messages is None
+
+
 def test_a_chat_admitted_without_redis_that_settles_with_it_costs_the_window(talk: Talk) -> None:
     talk.begin()
     talk.settle(talk.prompt(), -1)
@@ -321,6 +340,15 @@ def test_an_exchange_that_fits_no_window_is_not_kept_and_hides_what_is_older(run
     talk.settle(huge, talk.admit(huge).version, exchange=exchange(huge, tokens=1000), rebuilt=())
     talk.settle(late, version)
     assert talk.look().messages == ()
+
+
+def test_what_a_window_from_sql_had_no_room_for_hides_what_is_older(runner: Flaky) -> None:
+    talk = Talk(runner, max_tokens=20)
+    late, huge, next_one = talk.prompt(), talk.prompt(), talk.prompt()
+    version = talk.admit(late).version
+    talk.settle(next_one, talk.admit(next_one).version, rebuilt=exchange(huge, tokens=1000))
+    talk.settle(late, version)
+    assert talk.look().messages == exchange(next_one)
 
 
 def test_a_window_ends_with_its_time(runner: Flaky) -> None:
