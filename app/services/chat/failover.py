@@ -96,6 +96,7 @@ class Failover:
                 turn, rescue = following, _rescue(run, step, following)
             except BaseException:
                 self._health.abandoned(turn.candidate.model.id, turn.credential.id)
+                attempt.ended(ProviderFault("cancelled", "nobody listens any more"), "stop")
                 raise
             else:
                 self._succeeded(run, attempt)
