@@ -115,9 +115,13 @@ def _greet(settings: Settings, address: tuple[str, int]) -> None:
     base = f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{address[1]}"
     key = settings.instance / "first-key"
     shown = key.relative_to(Path.cwd()) if key.is_relative_to(Path.cwd()) else key
-    token = f'"Authorization: Bearer $(cat {shown})"' if key.exists() else '"Authorization: Bearer $TOKEN"'
-    line = f"""curl -s {base}/llm/chat -H {token} -H 'content-type: application/json' -d '{{"message":"Hello"}}'"""
-    print(f"\nListening at {base}\n\nTry it:\n{line}\n", flush=True)
+    token = f"$(cat {shown})" if key.exists() else "$KEY"
+    line = (
+        f"""curl -s {base}/llm/chat -H "Authorization: Bearer {token}" """
+        """-H 'content-type: application/json' -d '{"message":"Hello"}'"""
+    )
+    sign_in = "" if key.exists() else f" (KEY is an API key: sign in at {base}/token, make one at {base}/api/keys)"
+    print(f"\nListening at {base}\n\nTry it{sign_in}:\n{line}\n", flush=True)
 
 
 def _refuse(sentence: str) -> None:

@@ -7,6 +7,7 @@ the old ones' place, which end gracefully; a worker whose master is gone leaves 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import resource
 import signal
@@ -116,7 +117,7 @@ class Server(BaseApplication):
             "workers": 1 if self._debug else settings.web_concurrency,
             "worker_connections": self._room.connections,
             "keepalive": HEADER_SECONDS,
-            "graceful_timeout": int(settings.shutdown_timeout) + _GRACE,
+            "graceful_timeout": math.ceil(settings.shutdown_timeout) + _GRACE,
             "timeout": 30,
             "limit_request_line": 4094,
             "limit_request_fields": 100,
