@@ -51,6 +51,7 @@ class Peer:
             try:
                 self.sock.sendall(part)
             except OSError:
+                self.closed.set()
                 raise Gone from None
             gevent.sleep(pause)
 
