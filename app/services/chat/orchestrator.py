@@ -105,9 +105,10 @@ class ChatOrchestrator:
             yield self._settlement.complete(chat)
         except DomainError as fault:
             yield self._failed(chat, fault, cancel.reason)
-        except Exception:
+        except Exception as bug:
             log.exception("a chat ended in a bug", extra={"request_id": request.prompt_id})
-            yield self._failed(chat, InternalError("something went wrong here"), cancel.reason)
+            if not _was_closed(bug):
+                yield self._failed(chat, InternalError("something went wrong here"), cancel.reason)
         finally:
             # The door closed us, or a greenlet was killed: no event can go out, the row still must.
             self._settle(chat, "crashed" if cancel.reason == SHUTDOWN else "client_gone")
@@ -136,3 +137,10 @@ class ChatOrchestrator:
             self._settlement.settle(chat, state)
         except DomainError:
             log.exception("the row of a failed chat is lost", extra={"request_id": chat.request.prompt_id})
+
+
+def _was_closed(error: BaseException | None) -> bool:
+    """Whether it was raised while the generator was being closed, when nothing can be yielded any more."""
+    while error is not None and not isinstance(error, GeneratorExit):
+        error = error.__context__
+    return error is not None
