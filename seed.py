@@ -31,6 +31,8 @@ from app.settings import PROVIDERS, Settings, SettingsError
 from app.utils.clock import utcnow
 from app.utils.pools import ThreadLane
 
+_TRIES = 10
+
 #: The setting of a secret that is made where none is given, and its file in the instance folder.
 MADE_SECRETS = {"SECRET_KEY": "secret_key", "JWT_SECRET_KEY": "jwt_secret_key"}
 
@@ -58,11 +60,13 @@ def prepare(settings: Settings) -> None:
 def _fill(settings: Settings) -> None:
     database, lane = Database(settings.database_url, timeout=30), ThreadLane(1)
     try:
-        try:
-            _fill_once(settings, database, lane)
-        except (Conflict, IntegrityError):
-            # Another node that starts at this moment was quicker with a row.
-            _fill_once(settings, database, lane)
+        for left in range(_TRIES - 1, -1, -1):
+            try:
+                return _fill_once(settings, database, lane)
+            except (Conflict, IntegrityError):
+                # Another node that starts at this moment was quicker with a row; the next time it is found.
+                if not left:
+                    raise
     finally:
         lane.close()
         database.close()

@@ -48,7 +48,6 @@ def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
-        transactional_ddl=True,
         render_as_batch=connection.dialect.name == "sqlite",
         render_item=_render,
         compare_type=True,

@@ -41,10 +41,13 @@ class Database:
         self._timeout = timeout
         self._engine: Postgres | Sqlite | None = None
         self._pid = 0
-        self._inherited: list[object] = []
+        self._inherited: list[Postgres | Sqlite] = []
 
     def read(self, fn: Callable[[Session], T], *, timeout: float | None = None) -> T:
-        """What `fn` finds, in one snapshot on SQLite. Raises Unavailable while the database is away."""
+        """What `fn` finds; it must not write. Raises Unavailable while the database is away.
+
+        On SQLite all of it is one snapshot, on PostgreSQL each statement has its own.
+        """
         return self._run(self._open().read, fn, timeout)
 
     def write(self, fn: Callable[[Session], T], *, timeout: float | None = None) -> T:
@@ -84,7 +87,8 @@ class Database:
     def _open(self) -> Postgres | Sqlite:
         if self._engine is None or self._pid != os.getpid():
             # What a parent opened is neither used nor closed here: closing would end it for the parent.
-            self._inherited.append(self._engine)
+            if self._engine is not None:
+                self._inherited.append(self._engine)
             self._engine = Sqlite(self.url) if self.is_sqlite else Postgres(self.url, self._pool_size)
             self._pid = os.getpid()
         return self._engine

@@ -14,6 +14,7 @@ import orjson
 import psycopg
 
 from app.domain.ledger import SettledChat
+from app.domain.policies.histogram import DIGITS, EDGES
 
 Connection = psycopg.Connection[Any]
 
@@ -40,6 +41,36 @@ WITH input AS MATERIALIZED (
   ON CONFLICT (prompt_id) DO NOTHING
   RETURNING prompt_id
 )"""
+
+_SUMS: Final = (
+    "requests", "cached", "fallback", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens",
+    "charge", "latency_ms", "latency", "ttft",
+)  # fmt: skip
+_RAISED: Final = ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in _SUMS)
+
+_HISTOGRAM: Final = """coalesce(sum(('1e' || {digits} * (width_bucket(greatest({column}, 0), '{{{edges}}}'::bigint[]) - 1)
+    )::numeric) FILTER (WHERE {column} IS NOT NULL), 0)"""
+
+
+def _histogram(column: str) -> str:
+    return _HISTOGRAM.format(digits=DIGITS, column=column, edges=",".join(map(str, EDGES)))
+
+
+# The sums that reports read, raised by what was really inserted. The server runs the parts of a statement that nobody
+# reads from behind the others and the last one first: this stands before the conversations' so that their rows are
+# locked before those here, in every statement, and those here are held for the shortest time. The rows are sorted, so
+# that two workers never wait for each other crosswise.
+_ROLLED: Final = """, rolled AS (
+  INSERT INTO rollups (user_id, day, key_id, model, requests, cached, fallback, prompt_tokens, completion_tokens,
+    cached_tokens, reasoning_tokens, charge, latency_ms, latency, ttft)
+  SELECT user_id, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(key_id, ''), model, count(*),
+    count(*) FILTER (WHERE cached), count(*) FILTER (WHERE fallback), sum((usage->'prompt')::bigint),
+    sum((usage->'completion')::bigint), sum((usage->'cached')::bigint), sum((usage->'reasoning')::bigint),
+    coalesce(sum(charge), 0), sum(latency_ms), {latency}, {ttft}
+  FROM input JOIN fresh USING (prompt_id) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+  ON CONFLICT (user_id, day, key_id, model) DO UPDATE SET {raised}
+)"""
+_ROLLUPS: Final = _ROLLED.format(latency=_histogram("latency_ms"), ttft=_histogram("ttft_ms"), raised=_RAISED)
 
 _ATTEMPTS: Final = """
   INSERT INTO attempts (prompt_id, n, model, provider, key_mask, reason, started_ms, latency_ms, ttft_ms, status,
@@ -106,9 +137,9 @@ _BEGINNING: Final = """, wanted AS MATERIALIZED (
   SELECT begun.id, wanted.messages FROM wanted JOIN begun USING (user_id, public_id)
 )"""
 
-_ROWS_ONLY: Final = _INPUT + _ATTEMPTS
-_GO_ON: Final = _INPUT + _CONVERSED + _GOING_ON + _MESSAGES + _ATTEMPTS
-_BEGIN: Final = _INPUT + _CONVERSED + _BEGINNING + _MESSAGES + _ATTEMPTS
+_ROWS_ONLY: Final = _INPUT + _ROLLUPS + _ATTEMPTS
+_GO_ON: Final = _INPUT + _ROLLUPS + _CONVERSED + _GOING_ON + _MESSAGES + _ATTEMPTS
+_BEGIN: Final = _INPUT + _ROLLUPS + _CONVERSED + _BEGINNING + _MESSAGES + _ATTEMPTS
 
 # Planned once a connection, since planning costs more than doing; so the plan of a table that was empty then must serve
 # when it is large, and only look-ups by index do.

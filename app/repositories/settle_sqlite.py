@@ -10,7 +10,10 @@ from typing import Any, Final
 
 from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, StoredMessage
 from app.domain.money import Price
+from app.domain.policies import histogram
+from app.domain.policies.histogram import EMPTY
 from app.domain.usage import Usage
+from app.repositories.histograms import pack
 from app.repositories.values import check_text
 
 _NO_PRICE: Final = (None, None, None, None, None)
@@ -42,6 +45,18 @@ SELECT id FROM conversations WHERE user_id = ?2 AND public_id = ?3 AND deleted_a
 
 _HOME_BY_ID: Final = "SELECT id FROM conversations WHERE id = ?1 AND user_id = ?2 AND deleted_at IS NULL"
 
+_ROLLUP: Final = """
+INSERT INTO rollups (user_id, day, key_id, model, requests, cached, fallback, prompt_tokens, completion_tokens,
+  cached_tokens, reasoning_tokens, charge, latency_ms, latency, ttft)
+VALUES (?,?,?,?,1,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT (user_id, day, key_id, model) DO UPDATE SET requests = requests + 1, cached = cached + excluded.cached,
+  fallback = fallback + excluded.fallback, prompt_tokens = prompt_tokens + excluded.prompt_tokens,
+  completion_tokens = completion_tokens + excluded.completion_tokens,
+  cached_tokens = cached_tokens + excluded.cached_tokens,
+  reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens, charge = charge + excluded.charge,
+  latency_ms = latency_ms + excluded.latency_ms, latency = histogram_add(latency, excluded.latency),
+  ttft = histogram_add(ttft, excluded.ttft)"""
+
 _MESSAGE: Final = """
 INSERT INTO messages (conversation_id, prompt_id, role, content, tokens, created_at, model, state, reasoning)
 VALUES (?,?,?,?,?,?,?,?,?)"""
@@ -70,6 +85,7 @@ def write(connection: sqlite3.Connection, chats: Sequence[SettledChat]) -> None:
             raise AlreadySettled
         return
     connection.executemany(_ATTEMPT, chain.from_iterable(_attempts(chat) for chat in chats))
+    connection.executemany(_ROLLUP, [_rollup(chat.row) for chat in chats])
     for chat in chats:
         if chat.conversation is not None:
             _converse(connection, chat, chat.conversation)
@@ -99,6 +115,15 @@ def _row(row: LedgerRow) -> tuple[Any, ...]:
         row.prompt_id, row.user_id, row.key_id, row.door, row.model, row.provider, row.state, row.cached,
         row.fallback, row.skipped_chunks, row.charge, row.ttft_ms, row.latency_ms, created, created[:10],
         *_usage(row.usage), *_price(row.price),
+    )  # fmt: skip
+
+
+def _rollup(row: LedgerRow) -> tuple[Any, ...]:
+    usage = row.usage
+    return (
+        row.user_id, _moment(row.created_at)[:10], row.key_id or "", row.model, row.cached, row.fallback, usage.prompt,
+        usage.completion, usage.cached, usage.reasoning, row.charge or 0, row.latency_ms,
+        pack(histogram.one(row.latency_ms)), pack(EMPTY if row.ttft_ms is None else histogram.one(row.ttft_ms)),
     )  # fmt: skip
 
 

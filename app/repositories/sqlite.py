@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from app.repositories import histograms
 from app.repositories.faults import unavailable
 from app.repositories.values import json_text, refuse_unstorable
 from app.utils.pools import ThreadLane, within
@@ -68,6 +69,7 @@ class Sqlite:
         connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;")
         # SQLite's own lower() knows only ASCII.
         connection.create_function("lower", 1, _lower, deterministic=True)
+        histograms.teach(connection)
         return connection
 
     def same_file(self) -> bool:

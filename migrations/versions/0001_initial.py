@@ -120,6 +120,25 @@ def upgrade() -> None:
     )
     op.create_index('ix_requests_key_period', 'requests', ['key_id', 'period'], unique=False)
     op.create_index('ix_requests_user_period', 'requests', ['user_id', 'period'], unique=False)
+    op.create_table('rollups',
+    sa.Column('user_id', sa.String(length=36), nullable=False),
+    sa.Column('day', sa.String(length=10), nullable=False),
+    sa.Column('key_id', sa.String(length=36), nullable=False),
+    sa.Column('model', sa.Text(), nullable=False),
+    sa.Column('requests', sa.BigInteger(), nullable=False),
+    sa.Column('cached', sa.BigInteger(), nullable=False),
+    sa.Column('fallback', sa.BigInteger(), nullable=False),
+    sa.Column('prompt_tokens', sa.BigInteger(), nullable=False),
+    sa.Column('completion_tokens', sa.BigInteger(), nullable=False),
+    sa.Column('cached_tokens', sa.BigInteger(), nullable=False),
+    sa.Column('reasoning_tokens', sa.BigInteger(), nullable=False),
+    sa.Column('charge', sa.BigInteger(), nullable=False),
+    sa.Column('latency_ms', sa.BigInteger(), nullable=False),
+    sa.Column('latency', sa.Numeric().with_variant(sa.LargeBinary(), 'sqlite'), nullable=False),
+    sa.Column('ttft', sa.Numeric().with_variant(sa.LargeBinary(), 'sqlite'), nullable=False),
+    sa.PrimaryKeyConstraint('user_id', 'day', 'key_id', 'model', name=op.f('pk_rollups'))
+    )
+    op.create_index(op.f('ix_rollups_day'), 'rollups', ['day'], unique=False)
     op.create_table('secrets',
     sa.Column('name', sa.String(length=64), nullable=False),
     sa.Column('fingerprint', sa.String(length=64), nullable=False),
@@ -207,6 +226,8 @@ def downgrade() -> None:
     op.drop_table('api_keys')
     op.drop_table('users')
     op.drop_table('secrets')
+    op.drop_index(op.f('ix_rollups_day'), table_name='rollups')
+    op.drop_table('rollups')
     op.drop_index('ix_requests_user_period', table_name='requests')
     op.drop_index('ix_requests_key_period', table_name='requests')
     op.drop_table('requests')

@@ -8,6 +8,7 @@ monkey.patch_all()
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -50,6 +51,19 @@ def timed(work: Callable[[], Any]) -> tuple[float, str | None]:
     except Exception as error:
         return time.monotonic() - began, type(error).__name__
     return time.monotonic() - began, None
+
+
+def count_crosswise(url: str, seed: str) -> Any:
+    """120 chats over a few users and models, in groups and in an order of its own."""
+    chance = random.Random(seed)
+    commits = GroupCommit(Database(url), timeout=20)
+    waiting = [gevent.spawn(commits.submit, chat(user_id=f"u{n % 3}", model=f"m{n % 4}")) for n in order(chance, 120)]
+    gevent.joinall(waiting, timeout=30)
+    return {"stored": sum(one.ready() and one.exception is None for one in waiting)}
+
+
+def order(chance: random.Random, most: int) -> list[int]:
+    return chance.sample(range(most), most)
 
 
 @contextmanager

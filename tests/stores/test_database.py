@@ -177,7 +177,7 @@ def test_fault_6_2_a_commit_whose_reply_is_lost_is_not_done_again(postgres_url: 
         tries.append(1)
         session.add(secret(f"try {len(tries)}"))
 
-    between.cut(b"COMMIT")
+    between.cut(b"COMMIT\x00")
     with pytest.raises(Unavailable):
         database.write(work)
     assert (between.cuts, len(tries)) == (1, 1)
