@@ -42,13 +42,14 @@ def _noise() -> float:
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-class TestFirstStart:
-    @pytest.fixture(scope="class")
-    def server(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-        with LiveServer(tmp_path_factory.mktemp("first"), {"FLASK_DEBUG": "1"}) as running:
-            soon(lambda: "Try it" in running.output())
-            yield running
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path_factory.mktemp("first"), {"FLASK_DEBUG": "1"}) as running:
+        soon(lambda: "Try it" in running.output())
+        yield running
 
+
+class TestFirstStart:
     def test_the_curl_line_that_it_prints_works(self, server: LiveServer) -> None:
         line = next(line for line in server.output().splitlines() if line.startswith("curl "))
         said = subprocess.run(line, shell=True, cwd=server.folder, capture_output=True, text=True, check=True)
