@@ -48,8 +48,9 @@ _SUMS: Final = (
 )  # fmt: skip
 _RAISED: Final = ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in _SUMS)
 
-_HISTOGRAM: Final = """coalesce(sum(('1e' || {digits} * (width_bucket(greatest({column}, 0), '{{{edges}}}'::bigint[]) - 1)
-    )::numeric) FILTER (WHERE {column} IS NOT NULL), 0)"""
+_HISTOGRAM: Final = """
+    coalesce(sum(('1e' || {digits} * (width_bucket(greatest({column}, 0), '{{{edges}}}'::bigint[]) - 1))::numeric)
+      FILTER (WHERE {column} IS NOT NULL), 0)"""
 
 
 def _histogram(column: str) -> str:
@@ -66,7 +67,7 @@ _ROLLED: Final = """, rolled AS (
   SELECT user_id, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(key_id, ''), model, count(*),
     count(*) FILTER (WHERE cached), count(*) FILTER (WHERE fallback), sum((usage->'prompt')::bigint),
     sum((usage->'completion')::bigint), sum((usage->'cached')::bigint), sum((usage->'reasoning')::bigint),
-    coalesce(sum(charge), 0), sum(latency_ms), {latency}, {ttft}
+    coalesce(sum(charge), 0), sum(latency_ms),{latency},{ttft}
   FROM input JOIN fresh USING (prompt_id) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
   ON CONFLICT (user_id, day, key_id, model) DO UPDATE SET {raised}
 )"""
