@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Protocol
 
 from app.domain.errors import Unavailable
@@ -33,8 +34,11 @@ class Ledger:
         """Make it durable. Raises Unavailable where SQL cannot be reached; Redis being away never holds a reply."""
         try:
             self._commits.submit(chat)
-        finally:
-            self.release(hot)
+        except BaseException:
+            # What SQL may not have, the window must not show: it is read from SQL again.
+            self.release(replace(hot, exchange=(), rebuilt=None, drop=True))
+            raise
+        self.release(hot)
 
     def release(self, hot: HotSettlement) -> None:
         """Let go of what was held in Redis, without a row: the chat was refused before it was accepted."""
