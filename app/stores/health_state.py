@@ -7,15 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.domain.policies.breaker import BreakerState
-from app.domain.policies.keys import KeyState
+from app.domain.policies.breaker import MOST_REST, PROBE_SECONDS, BreakerState
+from app.domain.policies.keys import MOST_COOLING, OUT_SECONDS, TRY_AGAIN_SECONDS, KeyState
 from app.stores.scripts import Argument, Script, ScriptRunner
 
 KNOWN = "v1:health"
 EPOCH = "v1:epoch:health"
 USES = "v1:health:uses"
-KEY_MOMENTS = ("cooling_until", "out_until", "limited_at", "trying_until")
-BREAKER_MOMENTS = ("window_from", "open_until", "probing_until")
+#: Each moment with how far ahead it can be: a server's clock that was set back does not keep a key out for a day.
+KEY_MOMENTS = {
+    "cooling_until": MOST_COOLING,
+    "out_until": OUT_SECONDS,
+    "limited_at": 0.0,
+    "trying_until": TRY_AGAIN_SECONDS,
+    "changed_at": 0.0,
+}
+BREAKER_MOMENTS = {"window_from": 0.0, "open_until": MOST_REST, "probing_until": PROBE_SECONDS, "changed_at": 0.0}
 
 
 class HealthState:
@@ -25,6 +32,7 @@ class HealthState:
         self._runner = runner
         self._tell_script = Script.load("health_tell")
         self._read_script = Script.load("health_read")
+        self._count_script = Script.load("health_count")
         self._bump = Script.load("bump")
 
     def tell_key(self, key_id: str, state: KeyState, now: float) -> None:
@@ -54,10 +62,14 @@ class HealthState:
         """Whether this caller, of all workers, may do it during the next seconds."""
         return self._runner.command("SET", f"v1:try:{what}", "1", "NX", "PX", int(seconds * 1000)) is not None
 
+    def give_back(self, what: str) -> None:
+        """The claim is over: the next one may try."""
+        self._runner.command("DEL", f"v1:try:{what}")
+
     def count(self, uses: Mapping[str, int]) -> None:
         """Add to how often each key was used."""
-        for key_id, times in uses.items():
-            self._runner.command("HINCRBY", USES, key_id, times)
+        flat: list[Argument] = [word for key_id, times in uses.items() for word in (key_id, times)]
+        self._runner.run(self._count_script, [USES], flat)
 
     def uses(self) -> Mapping[str, int]:
         """How often each key was used, over all workers."""
@@ -73,17 +85,20 @@ def _distance(moment: float, now: float) -> Argument:
     return int((moment - now) * 1000) if moment else ""
 
 
-def _moments(words: list[str], count: int, there: int, now: float) -> list[float]:
-    return [now + (int(word) - there) / 1000 if word != "0" else 0.0 for word in words[:count]]
+def _moments(words: list[str], farthest: Mapping[str, float], there: int, now: float) -> list[float]:
+    return [
+        now + min((int(word) - there) / 1000, ahead) if word != "0" else 0.0
+        for word, ahead in zip(words, farthest.values(), strict=False)
+    ]
 
 
 def _key(words: list[str], there: int, now: float) -> KeyState:
-    cooling, out, limited, trying = _moments(words, len(KEY_MOMENTS), there, now)
+    cooling, out, limited, trying, changed = _moments(words, KEY_MOMENTS, there, now)
     strikes, error = words[len(KEY_MOMENTS) :]
-    return KeyState(cooling, out, limited, int(strikes), trying, None if error == "-" else error)
+    return KeyState(cooling, out, limited, int(strikes), trying, None if error == "-" else error, changed)
 
 
 def _breaker(words: list[str], there: int, now: float) -> BreakerState:
-    window_from, open_until, probing_until = _moments(words, len(BREAKER_MOMENTS), there, now)
+    window_from, open_until, probing_until, changed = _moments(words, BREAKER_MOMENTS, there, now)
     failures, rest = words[len(BREAKER_MOMENTS) :]
-    return BreakerState(int(failures), 0, 0, window_from, open_until, float(rest), probing_until)
+    return BreakerState(int(failures), 0, 0, window_from, open_until, float(rest), probing_until, changed)

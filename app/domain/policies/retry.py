@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,7 +43,8 @@ class Situation:
     """tries_on_model: attempts at this model so far, this one included. tries_left: of the retry budget.
 
     content_sent: the caller has seen some of the answer; call_begun: and a tool call was in it; choices: how many
-    answers were asked for; continuing: the attempt was asked to go on from a prefix.
+    answers were asked for; rescuing: the attempt was to take up another's answer; continuing: by going on from a
+    prefix. patience: RETRY_AFTER_WAIT, the longest wait for a model, in seconds.
     """
 
     tries_on_model: int
@@ -50,7 +52,9 @@ class Situation:
     content_sent: bool = False
     call_begun: bool = False
     choices: int = 1
+    rescuing: bool = False
     continuing: bool = False
+    patience: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ def after(fault: ProviderFault, now: Situation, jitter: float) -> Step:
         return Step("stop")
     if now.continuing and fault.kind == "invalid_request":
         return Step("retry", afresh=True)
-    if fault.kind in CALLERS:
+    if fault.kind in CALLERS and not (now.rescuing and fault.kind == "invalid_request"):
+        # Another model has taken this request: what a rescuer does not like of it is no fault of the caller's.
         return Step("stop")
     if now.content_sent and (now.call_begun or now.choices > 1):
         return Step("stop")
@@ -77,30 +82,41 @@ def after(fault: ProviderFault, now: Situation, jitter: float) -> Step:
     if now.content_sent:
         return Step("rescue")
     if fault.kind in WORTH_A_SECOND_TRY and now.tries_on_model < 2:
-        return Step("retry", wait=SECOND_TRY_LEAST + (SECOND_TRY_MOST - SECOND_TRY_LEAST) * jitter)
+        wait = max(SECOND_TRY_LEAST + (SECOND_TRY_MOST - SECOND_TRY_LEAST) * jitter, fault.retry_after or 0.0)
+        if wait <= max(now.patience, SECOND_TRY_MOST):
+            return Step("retry", wait=wait)
     return Step("next_model")
 
 
-def final_error(faults: list[ProviderFault], soonest: float | None = None) -> DomainError:
+def final_error(
+    faults: Sequence[ProviderFault],
+    passed: Sequence[str] = (),
+    soonest: float | None = None,
+    *,
+    broken: bool = False,
+) -> DomainError:
     """The error of a request whose attempts all failed, oldest first. The order of precedence is the contract's.
 
-    soonest: seconds until something that was passed over because it cools may be asked.
+    passed: why candidates were not asked at all, as the kinds of faults. soonest: seconds until something that was
+    passed over because it cools may be asked. broken: the caller has a part of the answer, so that the request was
+    one that a model takes.
     """
-    if not faults:
-        return _no_capacity(soonest)
-    last = faults[-1]
-    callers = CALLERS.get(last.kind)
-    if callers is not None:
-        return callers(last.message)
-    if all(fault.kind == "context_length_exceeded" for fault in faults):
+    last = faults[-1] if faults else None
+    if last is not None:
+        callers = CALLERS.get(last.kind)
+        if callers is not None and not (broken and last.kind == "invalid_request"):
+            return callers(last.message)
+    kinds = {*(fault.kind for fault in faults), *passed}
+    if kinds == {"context_length_exceeded"}:
         return ContextLengthExceeded("the prompt is longer than any candidate's context window", field="messages")
-    if all(fault.kind in BY_CAPACITY for fault in faults):
+    if kinds <= BY_CAPACITY:
         told = [fault.retry_after for fault in faults if fault.retry_after is not None]
-        return _no_capacity(min([*told, *([] if soonest is None else [soonest])], default=None))
-    if last.kind in BY_TIME:
+        return _no_capacity(soonest if soonest is not None else min(told, default=None))
+    if last is not None and last.kind in BY_TIME:
         return UpstreamTimeout("the provider did not answer in time")
-    return UpstreamFailed(f"no provider could answer (last: {last.kind})")
+    return UpstreamFailed(f"no provider could answer (last: {last.kind if last else 'none could be asked'})")
 
 
 def _no_capacity(soonest: float | None) -> NoCapacity:
-    return NoCapacity("every provider that could answer is at its limit", retry_after=soonest or 1.0)
+    wait = min(max(soonest or 0.0, 1.0), 3_600.0)
+    return NoCapacity("every provider that could answer is at its limit", retry_after=wait)

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from app.domain.catalogue import Candidate, Credential
 from app.domain.errors import ProviderFault
 from app.domain.policies.retry import MOST_TRIES_ON_MODEL, Step
-from app.services.chat.health import HealthBoard
+from app.services.chat.health import HealthBoard, Ticket
 
 ESTIMATE_MARGIN = 1.5
+LEAST_PAUSE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Ask this candidate with this key, after so many seconds."""
+    """Ask this candidate now."""
 
     candidate: Candidate
-    credential: Credential
-    wait: float = 0.0
+    ticket: Ticket
+
+    @property
+    def credential(self) -> Credential:
+        return self.ticket.credential
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Ask again after so many seconds; who may be asked then is not known before."""
+
+    seconds: float
 
 
 class Agenda:
-    """One chat's. patience: RETRY_AFTER_WAIT, the seconds that may be waited for the model that stands first."""
+    """One chat's. patience: RETRY_AFTER_WAIT, the seconds that may be waited for a key of a model."""
 
     def __init__(
         self,
@@ -34,23 +45,24 @@ class Agenda:
         patience: float,
         preferred_key: str | None = None,
     ) -> None:
+        self._all = candidates
         self._left = list(candidates)
         self._health = health
         self._prompt_tokens = prompt_tokens
         self._patience = patience
         self._preferred_key = preferred_key
         self._tries: Counter[str] = Counter()
-        self._waited: Counter[str] = Counter()
-        self.soonest: float | None = None
+        self._waited: defaultdict[str, float] = defaultdict(float)
+        self.passed: list[str] = []
+        """Why those that were never asked were not, in the words of a fault."""
 
-    def next(self) -> Turn | None:
+    def next(self) -> Turn | Pause | None:
         """The next one to ask, None where nobody is left. What is passed over now is not come back to."""
         while self._left:
             candidate = self._left[0]
-            turn = self._turn(candidate)
-            if turn is not None:
-                self._tries[candidate.model.id] += 1
-                return turn
+            move = self._move(candidate)
+            if move is not None:
+                return move
             self._left.pop(0)
         return None
 
@@ -65,25 +77,41 @@ class Agenda:
     def tries_on(self, turn: Turn) -> int:
         return self._tries[turn.candidate.model.id]
 
-    def _turn(self, candidate: Candidate) -> Turn | None:
-        model = candidate.model
-        if self._tries[model.id] >= MOST_TRIES_ON_MODEL or self._surely_too_long(candidate):
-            return None
-        credential = self._health.credential(candidate.pool, self._preferred_key)
-        wait = 0.0
-        if credential is None:
-            wait = self._health.wait_for_key(candidate.pool)
-            if self._waited[model.id] + wait > self._patience:
-                self._note_wait(wait)
-                return None
-            self._waited[model.id] += wait  # type: ignore[assignment]  # a Counter adds seconds as well
-        elif not self._tries[model.id] and not self._health.may_pass(model.id):
-            self._note_wait(self._health.wait_for_model(model.id))
-            return None
-        return Turn(candidate, credential or candidate.pool[0], wait)
+    def soonest(self) -> float | None:
+        """Seconds until a candidate that has not failed may be asked again, None where none is held back."""
+        waits = [max(self._health.wait_for_model(c.model.id), self._health.wait_for_key(c.pool)) for c in self._all]
+        return min((wait for wait in waits if wait > 0), default=None)
 
-    def _note_wait(self, seconds: float) -> None:
-        self.soonest = seconds if self.soonest is None else min(self.soonest, seconds)
+    def _move(self, candidate: Candidate) -> Turn | Pause | None:
+        model = candidate.model
+        if self._tries[model.id] >= MOST_TRIES_ON_MODEL:
+            return None
+        if self._surely_too_long(candidate):
+            self.passed.append("context_length_exceeded")
+            return None
+        ticket = self._health.ticket(model.id, candidate.pool, self._preferred_key)
+        if ticket is not None:
+            self._tries[model.id] += 1
+            return Turn(candidate, ticket)
+        return self._pause(candidate)
+
+    def _pause(self, candidate: Candidate) -> Pause | None:
+        """Wait for a key of the model that was wished for, or of the last one that is left, where that is soon."""
+        model = candidate.model
+        if self._health.wait_for_model(model.id):
+            self._pass_over(candidate, "server_error")
+            return None
+        wait = max(self._health.wait_for_key(candidate.pool), LEAST_PAUSE)
+        wished = candidate is self._all[0] or len(self._left) == 1
+        if not wished or self._waited[model.id] + wait > self._patience:
+            self._pass_over(candidate, "key_rejected" if self._health.are_out(candidate.pool) else "rate_limited")
+            return None
+        self._waited[model.id] += wait
+        return Pause(wait)
+
+    def _pass_over(self, candidate: Candidate, why: str) -> None:
+        if not self._tries[candidate.model.id]:
+            self.passed.append(why)
 
     def _surely_too_long(self, candidate: Candidate) -> bool:
         """Whether the prompt cannot fit however wrong the estimate is; what may fit, the provider is asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.domain.errors import ProviderFault
-from app.domain.events import Attempt, AttemptStarted, Delta
+from app.domain.events import Attempt, AttemptStarted, Delta, Notice
 from app.domain.usage import Usage
 from app.services.chat.agenda import Turn
 from app.services.chat.rescue import Rescue
@@ -12,21 +12,31 @@ from app.utils.clock import monotonic
 
 
 class RunningAttempt:
-    """rescue: how its text is joined to what another attempt has sent, None for a first one."""
+    """rescue: how its text is joined to what another attempt has sent, None for a first one. notice: what the caller
+    is told before its first content, where another model was to answer. idle: seconds that its reader kept it waiting.
+    """
 
-    __slots__ = ("_began", "_n", "_run", "rescue", "ttft_ms", "turn")
+    __slots__ = ("_began", "_n", "_run", "_stopped", "idle", "notice", "rescue", "ttft_ms", "turn")
 
-    def __init__(self, run: ChatRun, turn: Turn, rescue: Rescue | None) -> None:
+    def __init__(self, run: ChatRun, turn: Turn, rescue: Rescue | None, notice: Notice | None) -> None:
         self.turn = turn
         self.rescue = rescue
+        self.notice = notice
         self.ttft_ms: int | None = None
+        self.idle = 0.0
         self._run = run
         self._n = len(run.attempts) + 1
         self._began = monotonic()
+        self._stopped: float | None = None
 
     @property
     def seconds(self) -> float:
-        return monotonic() - self._began
+        """How long it lasted, or has lasted."""
+        return (self._stopped or monotonic()) - self._began
+
+    def stop(self) -> None:
+        """The provider is done with: what is waited for from here on is no part of it."""
+        self._stopped = monotonic()
 
     def announced(self) -> AttemptStarted:
         candidate = self.turn.candidate
@@ -52,7 +62,7 @@ class RunningAttempt:
             key_mask=self._mask,
             reason=self.turn.candidate.reason,
             started_ms=int((self._began - self._run.started) * 1000),
-            latency_ms=int((monotonic() - self._began) * 1000),
+            latency_ms=int(self.seconds * 1000),
             ttft_ms=self.ttft_ms,
             status=fault.status if fault else 200,
             error=fault.kind if fault else None,

@@ -10,15 +10,17 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from app.domain.catalogue import Credential
 from app.domain.errors import ProviderFault, Unavailable
-from app.domain.policies import breaker, keys
+from app.domain.policies import breaker, keys, speed
 from app.domain.policies.breaker import CLOSED, BreakerState
 from app.domain.policies.keys import FRESH, KeyState
-from app.domain.policies.speed import Speed, observed
-from app.utils.clock import monotonic
+from app.domain.policies.speed import Speed
+from app.utils.clock import monotonic, rfc3339, utcnow
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +38,39 @@ class HealthStore(Protocol):
     def claim(self, what: str, seconds: float) -> bool:
         """Whether this worker, of all, may be the one that tries it during the next seconds."""
 
+    def give_back(self, what: str) -> None:
+        """The claim is over: the next one may try."""
+
     def count(self, uses: Mapping[str, int]) -> None:
         """Add to how often each key was used."""
+
+    def uses(self) -> Mapping[str, int]:
+        """How often each key was used, over all workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The right to ask a model once, with this key, from now on; hand it back with what came of it.
+
+    probes: the model's breaker is open and this attempt finds out for all whether it answers again.
+    """
+
+    model_id: str
+    credential: Credential
+    began: float
+    probes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What an admin is shown of a provider's key. is_current: the next request to its provider is asked with it."""
+
+    provider: str
+    key: str
+    usage_count: int
+    last_error: str | None
+    is_current: bool
+    cooling_until: str | None
 
 
 class HealthBoard:
@@ -53,105 +86,181 @@ class HealthBoard:
         self._clock = clock
         self._jitter = jitter
         self._epoch = 0
-        self._turn = 0
+        self._turns: Counter[str] = Counter()
         self._uses: Counter[str] = Counter()
         self.keys: dict[str, KeyState] = {}
         self.breakers: dict[str, BreakerState] = {}
         self.speeds: dict[str, Speed] = {}
 
-    def credential(self, pool: Sequence[Credential], preferred: str | None = None) -> Credential | None:
-        """A key of the pool that may be asked now, None where all cool or are out."""
-        now = self._clock()
-        self._turn += 1
-        while True:
-            chosen = keys.choose(pool, self.keys, now, self._turn, preferred)
-            if chosen is None or self._may_try(chosen, now):
-                return chosen
+    # --- asking for the right to ask ----------------------------------------------------------------------------
+
+    def ticket(self, model_id: str, pool: Sequence[Credential], preferred: str | None = None) -> Ticket | None:
+        """The right to ask now, None where all keys cool or are out, or the model's breaker lets nobody through."""
+        if self.wait_for_model(model_id):
+            return None
+        credential = self._credential(pool, preferred)
+        if credential is None:
+            return None
+        probes = self.is_open(model_id)
+        if probes and not self._may_probe(model_id):
+            self._give_key_back(credential.id)
+            return None
+        self._uses[credential.id] += 1
+        return Ticket(model_id, credential, self._clock(), probes)
 
     def wait_for_key(self, pool: Sequence[Credential]) -> float:
-        """Seconds until a key of the pool may be asked."""
+        """Seconds until a key of the pool may be asked, 0 for now."""
         return keys.soonest(pool, self.keys, self._clock()) or 0.0
 
-    def may_pass(self, model_id: str) -> bool:
-        """Whether a request may go to this model now; of an open breaker's probes only one worker's one passes."""
-        state = self.breakers.get(model_id)
-        if state is None or state.is_closed:
-            return True
+    def are_out(self, pool: Sequence[Credential]) -> bool:
+        """Whether the provider has rejected every key of the pool."""
         now = self._clock()
-        if not breaker.may_pass(state, now):
-            return False
-        mine = self._claim(f"model:{model_id}", breaker.PROBE_SECONDS)
-        self.breakers[model_id] = breaker.probing(state, now)
-        return mine
+        return all(self.keys.get(key.id, FRESH).out_until > now for key in pool)
+
+    def wait_for_model(self, model_id: str) -> float:
+        """Seconds until a request may pass this model's breaker, 0 for now."""
+        return breaker.wait_for(self.breakers.get(model_id, CLOSED), self._clock())
 
     def is_open(self, model_id: str) -> bool:
         """Whether this model's breaker is open or being probed, without taking the probe."""
         state = self.breakers.get(model_id)
         return state is not None and not state.is_closed
 
-    def wait_for_model(self, model_id: str) -> float:
-        return breaker.wait_for(self.breakers.get(model_id, CLOSED), self._clock())
+    # --- handing it back ----------------------------------------------------------------------------------------
 
-    def succeeded(self, model_id: str, key_id: str, ttft_ms: int, tokens: int, seconds: float) -> None:
+    def succeeded(self, ticket: Ticket, ttft_ms: int, tokens: int, seconds: float) -> None:
         """A whole answer came. tokens: of the answer, over so many seconds from its first content."""
-        now = self._clock()
-        self._uses[key_id] += 1
-        self.speeds[model_id] = observed(self.speeds.get(model_id), ttft_ms, tokens, seconds)
+        now, model_id, key_id = self._clock(), ticket.model_id, ticket.credential.id
+        self.speeds[model_id] = speed.observed(self.speeds.get(model_id), ttft_ms, tokens, seconds, now)
         state = self.keys.get(key_id)
-        if state is not None and (state.strikes or state.out_until or state.trying_until):
-            self._set_key(key_id, keys.worked(state), now)
+        if state is not None:
+            self._set_key(key_id, keys.worked(state, now, ticket.began), now)
         known = self.breakers.get(model_id)
         if known is not None:
-            self._set_breaker(model_id, breaker.succeeded(known, now), now)
+            self._set_breaker(model_id, breaker.succeeded(known, now, ticket.began), now)
+        self._probed(ticket)
 
-    def failed(self, model_id: str, key_id: str, fault: ProviderFault) -> None:
+    def failed(self, ticket: Ticket, fault: ProviderFault) -> None:
         """An attempt ended in this fault: learn what it says about the key or the model."""
-        now = self._clock()
-        self._uses[key_id] += 1
+        now, model_id, key_id = self._clock(), ticket.model_id, ticket.credential.id
+        state = self.keys.get(key_id, FRESH)
         if fault.kind == "rate_limited":
-            state = self.keys.get(key_id, FRESH)
-            self._set_key(key_id, keys.limited(state, now, fault.retry_after, self._jitter()), now)
+            state = keys.limited(state, now, ticket.began, fault.retry_after, self._jitter())
         elif fault.kind == "key_rejected":
-            self._set_key(key_id, keys.rejected(self.keys.get(key_id, FRESH), now), now)
+            state = keys.rejected(state, now)
+        elif fault.status is not None:
+            state = keys.worked(state, now, ticket.began)
+        self._set_key(key_id, state, now)
         if fault.kind in breaker.COUNTED:
-            self._set_breaker(model_id, breaker.failed(self.breakers.get(model_id, CLOSED), now), now)
+            self.speeds[model_id] = speed.waited_in_vain(self.speeds.get(model_id), now - ticket.began, now)
+            known = self.breakers.get(model_id, CLOSED)
+            self._set_breaker(model_id, breaker.failed(known, now, ticket.began), now)
+        elif ticket.probes:
+            self._give_probe_back(model_id)
+        self._probed(ticket)
 
-    def abandoned(self, model_id: str, key_id: str) -> None:
+    def abandoned(self, ticket: Ticket) -> None:
         """An attempt ended without telling anything (its client left): let another one find out."""
-        now = self._clock()
-        state = self.breakers.get(model_id)
-        if state is not None and not state.is_closed and state.probing_until > now:
-            self.breakers[model_id] = breaker.probe_given_back(state)
-        key = self.keys.get(key_id)
-        if key is not None and key.trying_until > now:
-            self.keys[key_id] = keys.try_given_back(key)
+        if ticket.probes:
+            self._give_probe_back(ticket.model_id)
+        self._give_key_back(ticket.credential.id)
+        self._probed(ticket)
+
+    # --- what others know ---------------------------------------------------------------------------------------
 
     def saw_epoch(self, epoch: int) -> None:
         """Told by every admission and the watch: another number means that another worker learned something."""
         if epoch == self._epoch:
             return
+        before, self._epoch = self._epoch, epoch
         try:
             told_keys, told_breakers = self._store.read(self._clock())
         except Unavailable:
+            self._epoch = before
             return
-        self._epoch = epoch
-        self.keys.update(told_keys)
-        self.breakers.update(told_breakers)
+        for key_id, key in told_keys.items():
+            self.keys[key_id] = keys.latest(self.keys.get(key_id), key)
+        for model_id, state in told_breakers.items():
+            self.breakers[model_id] = breaker.latest(self.breakers.get(model_id), state)
 
     def flush_uses(self) -> None:
         """Tell how often each key was used since the last time. Raises Unavailable, and keeps the numbers."""
-        if self._uses:
-            self._store.count(self._uses)
-            self._uses.clear()
+        uses, self._uses = self._uses, Counter()
+        if not uses:
+            return
+        try:
+            self._store.count(uses)
+        except Unavailable:
+            self._uses.update(uses)
+            raise
 
-    def _may_try(self, key: Credential, now: float) -> bool:
-        """Whether this request may use the key: at once where it was not limited, else only one finds out for all."""
-        state = self.keys.get(key.id)
-        if state is None or not keys.must_be_tried(state):
-            return True
-        mine = self._claim(f"key:{key.id}", keys.TRY_AGAIN_SECONDS)
-        self.keys[key.id] = keys.tried(state, now)
-        return mine
+    def renewed(self, key_id: str) -> None:
+        """An admin has stored this key anew: forget what was held against it, on all workers."""
+        now = self._clock()
+        self._set_key(key_id, KeyState(changed_at=now), now)
+
+    def facts(self, pools: Mapping[str, Sequence[Credential]]) -> list[KeyFacts]:
+        """Every key of these pools (by provider) for an admin's eyes. Raises Unavailable."""
+        uses, now, here = Counter(self._store.uses()), self._clock(), utcnow()
+        uses.update(self._uses)
+        return [
+            self._facts(provider, key, pool, uses[key.id], now, here)
+            for provider, pool in pools.items()
+            for key in pool
+            if key.secret
+        ]
+
+    def _facts(
+        self, provider: str, key: Credential, pool: Sequence[Credential], uses: int, now: float, here: datetime
+    ) -> KeyFacts:
+        state = self.keys.get(key.id, FRESH)
+        wait = keys.wait_for(state, now)
+        current = keys.choose(pool, self.keys, now, self._turns[provider] + 1)
+        return KeyFacts(
+            provider,
+            key.mask,
+            uses,
+            state.last_error,
+            current is key,
+            rfc3339(here + timedelta(seconds=wait)) if wait else None,
+        )
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _credential(self, pool: Sequence[Credential], preferred: str | None) -> Credential | None:
+        """A key that may be asked now: at once where it was not limited, else only one request finds out for all."""
+        turn = self._turns[pool[0].integration] = self._turns[pool[0].integration] + 1
+        while True:
+            now = self._clock()
+            chosen = keys.choose(pool, self.keys, now, turn, preferred)
+            state = self.keys.get(chosen.id) if chosen else None
+            if chosen is None or state is None or not keys.must_be_tried(state):
+                return chosen
+            self.keys[chosen.id] = keys.tried(state, now)
+            if self._claim(f"key:{chosen.id}", keys.TRY_AGAIN_SECONDS):
+                return chosen
+
+    def _may_probe(self, model_id: str) -> bool:
+        now, state = self._clock(), self.breakers[model_id]
+        if not breaker.may_pass(state, now):
+            return False
+        self.breakers[model_id] = breaker.probing(state, now)
+        return self._claim(f"model:{model_id}", breaker.PROBE_SECONDS)
+
+    def _give_probe_back(self, model_id: str) -> None:
+        state = self.breakers.get(model_id)
+        if state is not None and not state.is_closed:
+            self.breakers[model_id] = breaker.probe_given_back(state)
+
+    def _give_key_back(self, key_id: str) -> None:
+        """Not the claim: it says that the key was asked within this second, as it may have been."""
+        state = self.keys.get(key_id)
+        if state is not None and state.trying_until > self._clock():
+            self.keys[key_id] = keys.try_given_back(state)
+
+    def _probed(self, ticket: Ticket) -> None:
+        if ticket.probes:
+            self._tell(lambda: self._store.give_back(f"model:{ticket.model_id}"))
 
     def _claim(self, what: str, seconds: float) -> bool:
         try:
@@ -160,14 +269,17 @@ class HealthBoard:
             return True
 
     def _set_key(self, key_id: str, state: KeyState, now: float) -> None:
+        known = self.keys.get(key_id, FRESH)
+        if state is known:
+            return
         self.keys[key_id] = state
         self._tell(lambda: self._store.tell_key(key_id, state, now))
 
     def _set_breaker(self, model_id: str, state: BreakerState, now: float) -> None:
         known = self.breakers.get(model_id, CLOSED)
         self.breakers[model_id] = state
-        # Closed and closed again is each worker's own count; only the turns are news.
-        if known.is_closed != state.is_closed or not state.is_closed:
+        # What a worker counts while it is closed is its own; only the turns are news.
+        if known.changed_at != state.changed_at:
             self._tell(lambda: self._store.tell_breaker(model_id, state, now))
 
     def _tell(self, tell: Callable[[], None]) -> None:

@@ -10,6 +10,13 @@ from app.domain.events import ChatEvent, Delta, Restart
 from app.domain.policies.splice import Afresh, Continuation, Joined
 
 
+class Diverged(ProviderFault):
+    """The rescuer's answer is not the one the caller has begun to read. No fault of the rescuer's."""
+
+    def __init__(self) -> None:
+        super().__init__("cut", "another model's answer does not agree with what was sent", status=200)
+
+
 class Rescue:
     """One rescuing attempt.
 
@@ -33,15 +40,16 @@ class Rescue:
     def take(self, delta: Delta) -> Iterator[ChatEvent]:
         """What of a delta goes on to the caller. Its thoughts do not: the caller has read another's.
 
-        Raises ProviderFault(cut) where the answers differ and the caller cannot be told to begin again.
+        Raises Diverged where the answers differ and the caller cannot be told to begin again.
         """
         if self.restarted:
             yield delta
             return
         if delta.text:
             yield from self._joined(self._join.feed(delta.text))
-        if delta.tool_calls and not self.restarted:
-            yield from self._joined(self._join.end())
+        if delta.tool_calls:
+            if not self.restarted:
+                yield from self._joined(self._join.end())
             yield Delta(tool_calls=delta.tool_calls)
 
     def end(self) -> Iterator[ChatEvent]:
@@ -57,7 +65,7 @@ class Rescue:
 
     def _begin_again(self) -> Iterator[ChatEvent]:
         if not self._may_restart:
-            raise ProviderFault("cut", "another model's answer does not agree with what was sent")
+            raise Diverged
         self.restarted = True
         yield Restart(self._model, "the answer broke off and another model answers anew")
         text = self._join.text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 from app.domain.catalogue import Candidate, Model, Plan
 from app.domain.chat import ChatRequest
@@ -26,6 +27,8 @@ class _Wish:
     plan: Plan
     free: int
     """How many of the plan's first candidates stand for the alias."""
+    turns: Iterator[int] = field(default_factory=count)
+    """A number that grows with each request for it."""
 
 
 class LLMSelectorService:
@@ -37,7 +40,6 @@ class LLMSelectorService:
         self._default_strategy = default_strategy
         self._snapshot: Snapshot | None = None
         self._wishes: dict[PlanKey, _Wish] = {}
-        self._turn = 0
 
     def plan(self, request: ChatRequest) -> Plan:
         """The candidates for this request, at least one.
@@ -52,7 +54,7 @@ class LLMSelectorService:
         free = wish.plan.candidates[: wish.free]
         order = STRATEGIES.get(strategy, priority)
         by_id = {candidate.model.id: candidate for candidate in free}
-        ordered = [by_id[model.id] for model in order([c.model for c in free], self._insight(free))]
+        ordered = [by_id[model.id] for model in order([c.model for c in free], self._insight(free, next(wish.turns)))]
         return replace(wish.plan, candidates=(*ordered, *wish.plan.candidates[wish.free :]))
 
     def affine(self, request: ChatRequest, plan: Plan, last_model: str | None) -> Plan:
@@ -125,10 +127,9 @@ class LLMSelectorService:
         if not request.fallbacks and any(model not in snapshot.demo for model in asked):
             yield from ((model, "catalogue") for model in snapshot.real or snapshot.demo)
 
-    def _insight(self, candidates: Sequence[Candidate]) -> Insight:
-        self._turn += 1
+    def _insight(self, candidates: Sequence[Candidate], turn: int) -> Insight:
         keys = {candidate.model.integration: len(candidate.pool) for candidate in candidates}
-        return Insight(self._turn, random.random, self._health.speeds, keys)
+        return Insight(turn, random.random, self._health.speeds, keys)
 
     def _none_left(
         self, snapshot: Snapshot, request: ChatRequest, needs: Needs, skipped: list[tuple[Model, str]]

@@ -58,7 +58,7 @@ def _answer(reply: HttpReply, wire: Wire, call: ProviderCall, patience: Patience
         else:
             yield from wire.decode_stream(sse.decode([body]), answers, patience)
         return
-    blocks = reply.blocks()
+    blocks = _listened(reply.blocks(), patience)
     first = b""
     for first in blocks:
         if first.strip():
@@ -82,6 +82,14 @@ def _whole(first: bytes, blocks: Iterable[bytes]) -> Generator[Silence, None, by
         if size > MAX_REPLY:
             raise ProviderFault("bad_reply", "the reply is larger than 32 MB")
     return b"".join(parts)
+
+
+def _listened(blocks: Iterable[bytes], patience: Patience) -> Iterator[bytes]:
+    """The blocks; the time until the next one is asked for is ours and not the provider's."""
+    for block in blocks:
+        given = time.monotonic()
+        yield block
+        patience.rest(time.monotonic() - given)
 
 
 def _wanted(call: ProviderCall) -> int:
