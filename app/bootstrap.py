@@ -28,6 +28,7 @@ from app.repositories.database import Database
 from app.repositories.group_commit import GroupCommit
 from app.repositories.migrate import at_head
 from app.repositories.model_rows import ModelRows
+from app.repositories.reports import Reports
 from app.repositories.requests import Requests
 from app.routes import (
     auth,
@@ -43,6 +44,8 @@ from app.routes import (
     short_auth,
     short_chat,
     short_history,
+    stats,
+    usage,
 )
 from app.schemas import json_body
 from app.schemas.blueprint import Blueprint
@@ -51,13 +54,16 @@ from app.services.accounts.room import Accounts
 from app.services.catalogue.catalogue import Catalogue
 from app.services.catalogue.discovery import Discovery
 from app.services.catalogue.providers import provider
+from app.services.catalogue.withdrawals import Withdrawals
 from app.services.chat.conversations import ConversationService
+from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover, RetryRules, Timeouts
 from app.services.chat.health import HealthBoard
 from app.services.chat.orchestrator import ChatOrchestrator
 from app.services.chat.recall import Recall
 from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
+from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.ledger import Ledger
 from app.settings import Settings
 from app.stores.chat_state import ChatState
@@ -117,10 +123,11 @@ def build(settings: Settings | None = None) -> Flask:
     configured = providers(settings)
     catalogue = Catalogue(ModelRows(stores.database).all, configured)
     discovery = Discovery(transport, catalogue, configured.values())
-    chats = _chats(settings, stores, accounts, catalogue, transport)
+    board = HealthBoard(HealthState(stores.redis))
+    chats = _chats(settings, stores, accounts, catalogue, board, transport)
     readiness = _readiness(settings, stores, lifecycle)
     _middleware(app, settings, accounts, lifecycle, written)
-    docs.register(app, _doors(stores, accounts, catalogue, chats, readiness, InFlight(lifecycle)), VERSION)
+    docs.register(app, _doors(stores, accounts, catalogue, chats, board, readiness, InFlight(lifecycle)), VERSION)
     _shell(app, settings)
     accounts.watch.start()
     discovery.start()
@@ -218,7 +225,12 @@ def providers(settings: Settings) -> dict[str, Provider]:
 
 
 def _chats(
-    settings: Settings, stores: Stores, accounts: Accounts, catalogue: Catalogue, transport: PooledTransport
+    settings: Settings,
+    stores: Stores,
+    accounts: Accounts,
+    catalogue: Catalogue,
+    board: HealthBoard,
+    transport: PooledTransport,
 ) -> ChatOrchestrator:
     if settings.strategy not in STRATEGIES:
         log.warning("STRATEGY=%s is not served yet; auto goes by priority", settings.strategy)
@@ -229,8 +241,6 @@ def _chats(
         stall=settings.stall_timeout,
         reply=settings.reply_timeout,
     )
-
-    board = HealthBoard(HealthState(stores.redis))
 
     def saw(epochs: Epochs) -> None:
         accounts.registry.saw_epoch(epochs.auth)
@@ -246,7 +256,12 @@ def _chats(
 
     return ChatOrchestrator(
         LLMSelectorService(catalogue, board, settings.strategy),
-        stores.hot,
+        Entry(
+            stores.hot,
+            BoundsBook(settings.rate_limit_per_minute if settings.rate_limit_enabled else None),
+            saw,
+            lease_ms=int((settings.stream_timeout + settings.shutdown_timeout) * 1000),
+        ),
         Recall(stores.conversations, settings.conversation_max_messages, settings.conversation_max_tokens),
         Failover(
             LLMServiceFactory(transport),
@@ -254,12 +269,11 @@ def _chats(
             board,
             timeouts,
             RetryRules(settings.retry_budget, settings.retry_after_wait),
+            Withdrawals(catalogue, ModelRows(stores.database), lambda: stores.hot.bump("catalogue")).tell,
         ),
         Settlement(Ledger(stores.commits, stores.hot)),
-        saw,
         accounts.registry.confirm,
         slice_deltas=settings.lease_tokens,
-        lease_ms=int((settings.stream_timeout + settings.shutdown_timeout) * 1000),
     )
 
 
@@ -310,6 +324,7 @@ def _doors(
     accounts: Accounts,
     catalogue: Catalogue,
     chats: ChatOrchestrator,
+    board: HealthBoard,
     readiness: Readiness,
     in_flight: InFlight,
 ) -> Iterable[Blueprint]:
@@ -325,3 +340,5 @@ def _doors(
     yield conversations.blueprint(stores.conversations, ConversationService(stores.conversations, stores.hot))
     yield short_history.blueprint(stores.conversations)
     yield receipts.blueprint(Requests(stores.database))
+    yield usage.blueprint(Reports(stores.database))
+    yield stats.blueprint(Reports(stores.database), lambda: board.facts(catalogue.snapshot().pools))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["user", "admin", "guest"]
+Scope = Literal["key", "user", "global", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,36 @@ class Budget:
 
     amount: int
     period: Literal["day", "month", "total"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What all chats of one key, one user, one model or the whole installation ("global") together may take.
+
+    limits: with the default in place, so that None means no limit.
+    """
+
+    scope: Scope
+    id: str
+    limits: Limits = Limits()
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """limit, left: requests or tokens of any 60 seconds; reset: seconds until the oldest that counts leaves them."""
+
+    limit: int
+    left: int
+    reset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a caller stands after an admission, by the limit with the least left; None where there is no limit."""
+
+    requests: Quota | None = None
+    tokens: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from app.domain.caller import Standing
+
 Details = Mapping[str, object]
 
 
@@ -41,6 +43,7 @@ class DomainError(Exception):
         `details.field` at the others.
     details: further facts of the contract (`limit`, `reason`, `models`, ...).
     retry_after: seconds after which it may be worth asking again.
+    standing: how the caller stands by their limits, where the error ends a chat that was held against them.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -60,6 +63,7 @@ class DomainError(Exception):
         self.field = field
         self.details: dict[str, object] = dict(details or {})
         self.retry_after = retry_after
+        self.standing: Standing | None = None
 
 
 class InvalidRequest(DomainError):

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.caller import Standing
 from app.domain.chat import FinishReason, ToolCall
 from app.domain.errors import DomainError
 from app.domain.usage import Usage
@@ -70,11 +71,13 @@ ProviderEvents = Generator[ProviderEvent, None, None]
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The chat was admitted; its row in the ledger exists from here on. degraded: the store that is away, if any."""
+    """The chat was admitted; its row in the ledger exists from here on. degraded: the store that is away, if any;
+    standing: what is left of the caller's limits."""
 
     prompt_id: str
     conversation_id: str | None
     degraded: str | None = None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ class Done:
     fallback: bool = False
     cached: bool = False
     degraded: str | None = None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)

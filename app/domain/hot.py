@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.domain.caller import Bound, Standing
 from app.domain.ledger import StoredMessage
 
 
@@ -11,7 +12,12 @@ from app.domain.ledger import StoredMessage
 class Admission:
     """Trip 1. conversation: the public id, None where the door keeps none; lease_ms: how long an in-flight record
     stands without a sign of life; proposed_row: the row id the conversation gets if it is new, so that two first
-    messages at once agree on one."""
+    messages at once agree on one.
+
+    bounds: what binds this chat, the model's last: all of them let it in or none counts it.
+    prompt_tokens: of what the caller sent, to which the conversation's window is added.
+    answer_tokens: expected of the answer; answer_capped: because the caller asked for so many.
+    """
 
     prompt_id: str
     user_id: str
@@ -20,6 +26,10 @@ class Admission:
     conversation: str | None
     lease_ms: int
     proposed_row: str | None = None
+    bounds: tuple[Bound, ...] = ()
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    answer_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +61,22 @@ class HotWindow:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
+    """tokens: what was counted against the limits of tokens a minute."""
+
     epochs: Epochs
     window: HotWindow | None
+    standing: Standing | None = None
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class HotSettlement:
     """Trip 2. exchange: what is appended to the window (() where nothing was stored); rebuilt: the window as SQL had
     it, laid down first if the version still holds; drop: throw the window away instead (an exchange was replaced).
-    model, model_key: who answered, with which key."""
+    model, model_key: who answered, with which key.
+
+    bounds: as at admission; held_tokens: what was counted then; used_tokens: what it came to. void: it was never
+    accepted, and is not counted as a request either."""
 
     prompt_id: str
     user_id: str
@@ -72,3 +89,7 @@ class HotSettlement:
     model: str | None
     model_key: str | None = None
     drop: bool = False
+    bounds: tuple[Bound, ...] = ()
+    held_tokens: int = 0
+    used_tokens: int = 0
+    void: bool = False

@@ -25,6 +25,7 @@ from app.domain.errors import (
     Unavailable,
     UnsupportedMedia,
 )
+from app.middleware.limit_headers import limit_headers
 from app.middleware.request_id import request_id
 from app.schemas.validation import invalid
 
@@ -74,6 +75,8 @@ def shape_error(error: DomainError, path: str, request_id: str) -> tuple[int, di
     headers = {"content-type": "application/json", "x-request-id": request_id}
     if error.retry_after is not None or isinstance(error, RateLimited | Overloaded):
         headers["retry-after"] = str(retry_after_seconds(error))
+    if error.standing is not None:
+        headers |= limit_headers(error.standing)
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     if isinstance(error, MethodNotAllowed):

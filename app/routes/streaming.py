@@ -11,12 +11,14 @@ from typing import Any, Protocol
 
 from flask import Response, request
 
+from app.domain.caller import Standing
 from app.domain.chat import ChatRequest
 from app.domain.errors import InvalidRequest
 from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Done, Failed, Notice, Restart, Silence
 from app.domain.money import usd
 from app.middleware.errors import error_object
 from app.middleware.in_flight import Chat, InFlight
+from app.middleware.limit_headers import limit_headers
 from app.services.chat.orchestrator import ChatOrchestrator
 
 COMMENT = b": still here\n\n"
@@ -74,6 +76,8 @@ def answer_headers(done: Done) -> dict[str, str]:
         "x-provider": header_text(done.provider),
         "x-attempts": str(done.attempts),
     }
+    if done.standing is not None:
+        headers |= limit_headers(done.standing)
     if done.degraded is not None:
         headers["x-degraded"] = done.degraded
     if done.charge is not None:
@@ -128,6 +132,7 @@ class StreamBody:
         self._first = b""
         self._attempt: AttemptStarted | None = None
         self._degraded: str | None = None
+        self._standing: Standing | None = None
         self._out: Iterator[bytes] = iter(())
 
     def open(self) -> dict[str, str]:
@@ -139,7 +144,7 @@ class StreamBody:
                 self._writer.attempt(event)
                 continue
             if type(event) is Accepted:
-                self._degraded = event.degraded
+                self._degraded, self._standing = event.degraded, event.standing
             if type(event) is Failed:
                 raise event.error
             first.append(self._write(event))
@@ -166,6 +171,8 @@ class StreamBody:
 
     def _headers(self) -> dict[str, str]:
         headers = dict(HEADERS)
+        if self._standing is not None:
+            headers |= limit_headers(self._standing)
         if self._degraded is not None:
             headers["x-degraded"] = self._degraded
         if self._attempt is not None:

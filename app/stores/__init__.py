@@ -7,6 +7,9 @@ Redis keys, all under `v1:`. Every key of a tenant has the user's id in it.
     v1:fly:{prompt}            string      the lease           JSON: user, API key, model, conversation
     v1:conv:{user}:{public}    hash        CONVERSATION_TTL    a conversation and its window: the fields stand in
                                            after last use      conversation.lua; one key, so it is lost whole or not
+    v1:rl:{scope}:{id}         sorted set  60 s                requests of the last minute: a key's, user's or model's
+    v1:rt:{scope}:{id}         sorted set  60 s                tokens of the last minute, and their sum: gates.lua
+    v1:cc:{scope}:{id}         sorted set  the lease           requests at once, by the end of their lease
     v1:epoch:auth              string      none                a number that a change of callers raises
     v1:epoch:catalogue         string      none                the same for models
     v1:epoch:health            string      none                the same for what is known of keys and models

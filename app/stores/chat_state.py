@@ -1,4 +1,4 @@
-"""What a chat keeps in Redis: that it is in flight, and the window of its conversation.
+"""What a chat keeps in Redis: that it is in flight, what it takes of its limits, and the window of its conversation.
 
 SQL is the truth. A window here is either what SQL says or it is not handed out: whatever could have parted the two
 (a settle that failed, a lease that lapsed, a chat that Redis never heard of) throws it away, and recall reads SQL.
@@ -17,6 +17,7 @@ from app.domain.errors import Unavailable
 from app.domain.hot import Admission, Admitted, Epochs, HotSettlement, HotWindow
 from app.domain.ledger import StoredMessage
 from app.domain.policies.window import cut
+from app.stores.gates import GateBook, standing_of
 from app.stores.scripts import Argument, Reply, Script, ScriptRunner
 from app.stores.window_codec import pack, pack_all, unpack
 
@@ -41,27 +42,45 @@ class ChatState:
         self._ttl = ttl
         self._max_messages = max_messages
         self._max_tokens = max_tokens
-        self._admit = Script.load("admit", "conversation")
-        self._settle = Script.load("settle", "conversation")
+        self._admit = Script.load("admit", "conversation", "gates")
+        self._settle = Script.load("settle", "conversation", "gates")
         self._forget = Script.load("forget", "conversation")
         self._bump = Script.load("bump")
         self._in_flight = Script.load("in_flight")
+        self._gates = GateBook()
         self._dirty: dict[Conversation, dict[str, HotSettlement | None]] = {}
 
     def admit(self, admission: Admission) -> Admitted:
-        """Trip 1: record the chat as in flight; hand back the epochs and the conversation's window."""
-        keys: list[Argument] = [FLY, f"{FLY}:{admission.prompt_id}", *EPOCH_KEYS]
-        args: list[Argument] = [admission.prompt_id, admission.lease_ms, _record(admission)]
-        if admission.conversation is None:
-            reply = self._runner.run(self._admit, keys, args)
-            return Admitted(_epochs(reply), None)
-        conversation = (admission.user_id, admission.conversation)
+        """Trip 1: let the chat in by all its limits or none; record it as in flight; hand back the epochs and the
+        conversation's window.
+
+        Raises RateLimited for the first limit that is reached, InvalidRequest for more tokens than one allows at all.
+        """
+        conversation = None if admission.conversation is None else (admission.user_id, admission.conversation)
         if conversation in self._dirty:
             self._clean(conversation)
-        keys.append(_key(conversation))
-        args += [admission.proposed_row or "", self._ttl]
-        reply = self._runner.run(self._admit, keys, args)
-        return Admitted(_epochs(reply), self._window(conversation, reply))
+        gates = self._gates.of(admission.bounds)
+        key = "" if conversation is None else _key(conversation)
+        reply = self._runner.run(
+            self._admit,
+            (FLY, f"{FLY}:{admission.prompt_id}", *EPOCH_KEYS, key, *gates.keys),
+            (
+                admission.prompt_id,
+                admission.lease_ms,
+                _record(admission),
+                admission.proposed_row or "",
+                self._ttl,
+                admission.prompt_tokens,
+                admission.answer_tokens,
+                int(admission.answer_capped),
+                *gates.args,
+            ),
+        )
+        verdict = reply[3]
+        if verdict[0] != 1:
+            raise gates.refusal(verdict)
+        window = None if conversation is None else self._window(conversation, reply)
+        return Admitted(_epochs(reply), window, standing_of(verdict), verdict[1])
 
     def settle(self, settlement: HotSettlement) -> None:
         """Trip 2: let the in-flight record go and append to the window.
@@ -122,12 +141,14 @@ class ChatState:
                 raise
 
     def _run_settle(self, settlement: HotSettlement) -> None:
-        keys: list[Argument] = [FLY, f"{FLY}:{settlement.prompt_id}"]
-        args: list[Argument] = [settlement.prompt_id]
-        if settlement.conversation is not None:
-            keys.append(_key((settlement.user_id, settlement.conversation)))
+        gates = self._gates.of(settlement.bounds)
+        conversation = settlement.conversation
+        key = "" if conversation is None else _key((settlement.user_id, conversation))
+        keys, kinds = (gates.keys, gates.kinds) if settlement.void else (gates.held, gates.held_kinds)
+        args: list[Argument] = [settlement.prompt_id, kinds, settlement.held_tokens, settlement.used_tokens]
+        if conversation is not None:
             args += self._window_args(settlement)
-        self._runner.run(self._settle, keys, args)
+        self._runner.run(self._settle, (FLY, f"{FLY}:{settlement.prompt_id}", key, *keys), args)
 
     def _window_args(self, settlement: HotSettlement) -> list[Argument]:
         args: list[Argument] = [
@@ -151,8 +172,8 @@ class ChatState:
         return args
 
     def _window(self, conversation: Conversation, reply: Sequence[bytes]) -> HotWindow:
-        row, version, served, trusted = reply[3:7]
-        messages = self._unpacked(conversation, reply[7:]) if trusted else None
+        row, version, served, trusted = reply[4:8]
+        messages = self._unpacked(conversation, reply[8:]) if trusted else None
         model, _, key = served.decode().partition("\n")
         return HotWindow(row.decode() or None, messages, int(version), model or None, key or None)
 

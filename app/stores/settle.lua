@@ -1,8 +1,10 @@
 -- Trip 2 of a chat. Told twice, it counts once.
--- KEYS  1 set of chats in flight   2 this chat's record   3 the conversation (absent where none is kept)
--- ARGV  1 prompt id   2 conversation's row id   3 model   4 version that came at admission   5 '1': throw the
---       window away   6 its life in s   7, 8 messages and tokens it may hold   9 entry, '' where nothing was stored
---       10 '1': what follows is the window as SQL had it   11 see `low`   12... its prompt ids and entries in turn
+-- KEYS  1 set of chats in flight   2 this chat's record   3 the conversation, '' where none is kept   4... gates that
+--       hold something: of tokens and of requests at once, all of them for one that was never accepted
+-- ARGV  1 prompt id   2 a letter for each gate, its kind   3 tokens counted at admission   4 tokens it came to
+--       and for the conversation 5 its row id   6 model   7 version that came at admission   8 '1': throw the
+--       window away   9 its life in s   10, 11 messages and tokens it may hold   12 entry, '' where nothing was stored
+--       13 '1': what follows is the window as SQL had it   14 see `low`   15... its prompt ids and entries in turn
 
 local prompt = ARGV[1]
 
@@ -10,9 +12,38 @@ local prompt = ARGV[1]
 redis.call('ZREM', KEYS[1], prompt)
 redis.call('DEL', KEYS[2])
 
+-- The gates ------------------------------------------------------------------------------------------------
+-- What was too much goes back, what came on top counts from now.
+local function true_up(key, held, used)
+  local entry = prompt .. ' ' .. held
+  local at = redis.pcall('ZSCORE', key, entry)
+  if not at or type(at) == 'table' or held == used then
+    return
+  end
+  local sum, stands = sum_of(key)
+  if tonumber(used) < tonumber(held) then
+    redis.call('ZREM', key, entry)
+    redis.call('ZADD', key, at, prompt .. ' ' .. used)
+  else
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    redis.call('ZADD', key, whole(now), prompt .. '+ ' .. whole(used - held))
+    redis.call('PEXPIRE', key, MINUTE)
+  end
+  put_sum(key, stands, sum + used - held)
+end
+
+for i = 4, #KEYS do
+  if string.sub(ARGV[2], i - 3, i - 3) == 't' then
+    true_up(KEYS[i], ARGV[3], ARGV[4])
+  else
+    redis.pcall('ZREM', KEYS[i], prompt)
+  end
+end
+
 -- The conversation -----------------------------------------------------------------------------------------
 local key = KEYS[3]
-if not key then
+if key == '' then
   return 0
 end
 local known = redis.pcall('HMGET', key, 'ver', 'built', 'o:' .. prompt, 'n', 'tok', 'low')
@@ -22,7 +53,7 @@ if known.err then
 end
 local version, built, admitted = known[1], known[2] == '1', known[3]
 local n, tok, low = tonumber(known[4] or 0), tonumber(known[5] or 0), known[6] or ''
-local entry, stored = ARGV[9], ARGV[9] ~= ''
+local entry, stored = ARGV[12], ARGV[12] ~= ''
 if not version then
   return 0
 end
@@ -46,7 +77,7 @@ local function trim()
     end
   end
   table.sort(ids)
-  while (n > tonumber(ARGV[7]) or tok > tonumber(ARGV[8])) and #gone < #ids do
+  while (n > tonumber(ARGV[10]) or tok > tonumber(ARGV[11])) and #gone < #ids do
     low = ids[#gone + 1]
     local messages, tokens = string.match(texts[low], '^(%d+) (%d+) ')
     n, tok = n - messages, tok - tokens
@@ -55,7 +86,7 @@ local function trim()
   redis.call('HDEL', key, unpack(gone))
 end
 
-if ARGV[5] == '1' then
+if ARGV[8] == '1' then
   throw_away(key, true)
 elseif not admitted then
   -- Told before, or else SQL has an exchange that whoever built the window since may have missed.
@@ -63,20 +94,20 @@ elseif not admitted then
     throw_away(key, false)
   end
 elseif stored then
-  if not built and ARGV[10] == '1' and ARGV[4] == version then
-    built, low = true, ARGV[11]
-    for i = 12, #ARGV, 2 do
+  if not built and ARGV[13] == '1' and ARGV[7] == version then
+    built, low = true, ARGV[14]
+    for i = 15, #ARGV, 2 do
       add(ARGV[i], ARGV[i + 1])
     end
   end
   if built then
     add(prompt, entry)
-    if n > tonumber(ARGV[7]) or tok > tonumber(ARGV[8]) then
+    if n > tonumber(ARGV[10]) or tok > tonumber(ARGV[11]) then
       trim()
     end
-    redis.call('HSET', key, 'built', '1', 'n', n, 'tok', tok, 'low', low, 'id', ARGV[2], 'model', ARGV[3])
+    redis.call('HSET', key, 'built', '1', 'n', n, 'tok', tok, 'low', low, 'id', ARGV[5], 'model', ARGV[6])
   else
-    redis.call('HSET', key, 'id', ARGV[2], 'model', ARGV[3])
+    redis.call('HSET', key, 'id', ARGV[5], 'model', ARGV[6])
   end
   redis.call('HINCRBY', key, 'ver', 1)
 elseif not built and not anyone_in_flight(key) then
@@ -84,5 +115,5 @@ elseif not built and not anyone_in_flight(key) then
   redis.call('DEL', key)
   return 0
 end
-redis.call('EXPIRE', key, ARGV[6])
+redis.call('EXPIRE', key, ARGV[9])
 return 1

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Protocol
 
 from app.domain.caller import Caller
 from app.domain.chat import ChatRequest
 from app.domain.errors import DomainError, InternalError, Unavailable
 from app.domain.events import Accepted, ChatEvent, Delta, Failed
-from app.domain.hot import Admission, Admitted, Epochs
 from app.domain.ledger import State
 from app.domain.policies.ending import state_of
+from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover
 from app.services.chat.recall import Recall
 from app.services.chat.run import ChatRun
@@ -21,42 +20,32 @@ from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
 from app.utils.cancel import CLIENT_GONE, SHUTDOWN, Cancel
 from app.utils.clock import monotonic, utcnow
-from app.utils.ids import new_id
 
 log = logging.getLogger(__name__)
 
 
-class Admissions(Protocol):
-    def admit(self, admission: Admission) -> Admitted:
-        """Trip 1; raises Unavailable where Redis is away."""
-
-
 class ChatOrchestrator:
-    """saw: told the epochs that came back with an admission. confirm: raises Unauthorized for a caller who was revoked
-    since, asked each `slice_deltas` pieces of an answer. lease_ms: how long an in-flight record stands."""
+    """confirm: raises Unauthorized for a caller who was revoked since, asked each `slice_deltas` pieces of an
+    answer."""
 
     def __init__(
         self,
         selector: LLMSelectorService,
-        admissions: Admissions,
+        entry: Entry,
         recall: Recall,
         failover: Failover,
         settlement: Settlement,
-        saw: Callable[[Epochs], None],
         confirm: Callable[[Caller], None],
         *,
         slice_deltas: int,
-        lease_ms: int,
     ) -> None:
         self._selector = selector
-        self._admissions = admissions
+        self._entry = entry
         self._recall = recall
         self._failover = failover
         self._settlement = settlement
-        self._saw = saw
         self._confirm = confirm
         self._slice_deltas = slice_deltas
-        self._lease_ms = lease_ms
 
     def run(self, request: ChatRequest, cancel: Cancel) -> Iterator[ChatEvent]:
         """Answer one chat. Yields ChatEvents, exactly one Done or Failed last; close it to end it early.
@@ -68,29 +57,13 @@ class ChatOrchestrator:
         yield from self._answer(chat, cancel)
 
     def _admit(self, request: ChatRequest) -> ChatRun:
-        plan = self._selector.plan(request)
-        chat = ChatRun(request, plan, monotonic(), utcnow())
-        chat.model = plan.candidates[0].model
-        conversation = request.conversation
-        admission = Admission(
-            prompt_id=request.prompt_id,
-            user_id=request.caller.user_id,
-            key_id=request.caller.key_id,
-            model=chat.model.name,
-            conversation=conversation.public_id if conversation else None,
-            lease_ms=self._lease_ms,
-            proposed_row=new_id() if conversation and not conversation.must_exist else None,
-        )
-        try:
-            chat.admitted = self._admissions.admit(admission)
-            self._saw(chat.admitted.epochs)
-        except Unavailable as fault:
-            log.debug("admitted without redis: %s", fault.message, extra={"request_id": request.prompt_id})
+        chat = ChatRun(request, self._selector.plan(request), monotonic(), utcnow())
+        self._entry.admit(chat)
         try:
             self._recall.fill(chat)
             window = chat.admitted.window if chat.admitted else None
             if window is not None and window.model is not None:
-                chat.plan = self._selector.affine(request, plan, window.model)
+                chat.plan = self._selector.affine(request, chat.plan, window.model)
         except BaseException:
             self._settlement.release(chat)
             raise
@@ -100,7 +73,7 @@ class ChatOrchestrator:
         request = chat.request
         try:
             conversation = request.conversation.public_id if request.conversation else None
-            yield Accepted(request.prompt_id, conversation, chat.degraded)
+            yield Accepted(request.prompt_id, conversation, chat.degraded, chat.standing)
             yield from self._call(chat, cancel)
             yield self._settlement.complete(chat)
         except DomainError as fault:
@@ -129,6 +102,7 @@ class ChatOrchestrator:
         self._settle(chat, state)
         if stopped == SHUTDOWN:
             error = Unavailable("the server is shutting down", retry_after=1)
+        error.standing = chat.standing
         return Failed(error, state, self._settlement.usage(chat), chat.transcript.text)
 
     def _settle(self, chat: ChatRun, state: State) -> None:

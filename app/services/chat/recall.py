@@ -48,7 +48,8 @@ class Recall:
             messages = self._asked_again(run, ref.public_id, ref.replaces)
         run.prompt = _with_window(messages, run.window)
         run.question = _last_user_text(run.prompt)
-        run.prompt_tokens = estimate_prompt(run.prompt)
+        if run.prompt is not request.messages:
+            run.prompt_tokens = estimate_prompt(run.prompt)
 
     def _find(self, run: ChatRun, ref: ConversationRef) -> None:
         hot = run.admitted.window if run.admitted else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.domain.caller import Bound, Standing
 from app.domain.catalogue import Model, Plan
 from app.domain.chat import ChatRequest, Message
 from app.domain.events import Attempt
@@ -18,7 +19,7 @@ from app.services.chat.transcript import Transcript
 class ChatRun:
     """started: monotonic seconds; created_at: UTC.
 
-    admitted: None where Redis was away at admission.
+    admitted: None where Redis was away at admission; bounds: what limited it there.
     row_id: the conversation's row, is_new: it has no row yet; window: what of it went into the prompt, rebuilt: the
         same where it was read from SQL, so that Redis can be given it again.
     prompt: what is sent; prompt_tokens: its estimated length.
@@ -31,6 +32,7 @@ class ChatRun:
     started: float
     created_at: datetime
     admitted: Admitted | None = None
+    bounds: tuple[Bound, ...] = ()
     row_id: str | None = None
     is_new: bool = False
     window: tuple[StoredMessage, ...] = ()
@@ -68,3 +70,8 @@ class ChatRun:
         """Whether another model answered than the first that was tried for."""
         first = self.plan.candidates[0].model
         return self.model is not None and self.model is not first
+
+    @property
+    def standing(self) -> Standing | None:
+        """How the caller stood after the admission."""
+        return self.admitted.standing if self.admitted else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from app.domain.events import Done
 from app.domain.hot import HotSettlement
@@ -43,6 +44,7 @@ class Settlement:
             ttft_ms=chat.ttft_ms,
             fallback=chat.fallback,
             degraded=chat.degraded,
+            standing=chat.standing,
         )
 
     def settle(self, chat: ChatRun, state: State) -> None:
@@ -55,13 +57,13 @@ class Settlement:
         row = self._row(chat, state)
         self._ledger.settle(
             SettledChat(row, tuple(chat.attempts), self._conversation(chat) if messages else None, messages),
-            self._hot(chat, messages),
+            self._hot(chat, messages, row.usage),
         )
 
     def release(self, chat: ChatRun) -> None:
         """Nothing was accepted: let go of what the admission holds."""
         chat.settled = True
-        self._ledger.release(self._hot(chat, ()))
+        self._ledger.release(replace(self._hot(chat, (), Usage()), void=True))
 
     def usage(self, chat: ChatRun) -> Usage:
         """The provider's numbers where they can be true, else counted here: nothing where nothing was said."""
@@ -152,7 +154,7 @@ class Settlement:
             replaces=ref.replaces,
         )
 
-    def _hot(self, chat: ChatRun, exchange: tuple[StoredMessage, ...]) -> HotSettlement:
+    def _hot(self, chat: ChatRun, exchange: tuple[StoredMessage, ...], usage: Usage) -> HotSettlement:
         ref = chat.request.conversation
         window = chat.admitted.window if chat.admitted else None
         return HotSettlement(
@@ -167,4 +169,7 @@ class Settlement:
             model=chat.model.name if chat.model else None,
             model_key=chat.model_key,
             drop=bool(ref and ref.replaces and exchange),
+            bounds=chat.bounds,
+            held_tokens=chat.admitted.tokens if chat.admitted else 0,
+            used_tokens=usage.total,
         )

@@ -18,6 +18,7 @@ from app.domain.policies.keys import KeyState
 from app.domain.usage import Usage
 from app.factories.llm_service_factory import LLMServiceFactory
 from app.services.catalogue.catalogue import Catalogue
+from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover, RetryRules, Timeouts
 from app.services.chat.health import HealthBoard
 from app.services.chat.orchestrator import ChatOrchestrator
@@ -25,6 +26,7 @@ from app.services.chat.recall import Recall
 from app.services.chat.run import ChatRun
 from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
+from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.ledger import Ledger
 from app.utils.cancel import Cancel
 from app.utils.clock import monotonic, utcnow
@@ -216,14 +218,12 @@ class ChatHouse:
         limits = Timeouts(request=5, stream=5, first_token=5, stall=5, reply=5)
         self.orchestrator = ChatOrchestrator(
             LLMSelectorService(known, health, "priority"),
-            self.book,
+            Entry(self.book, BoundsBook(60), lambda epochs: None, lease_ms=1_000),
             Recall(self.shelf, 40, 8_000),
             Failover(services, known, health, limits, RetryRules(6, 0.0)),
             Settlement(Ledger(self.book, self.book)),
-            lambda epochs: None,
             self._confirm,
             slice_deltas=2,
-            lease_ms=1_000,
         )
 
     def run(self, asked: ChatRequest) -> Iterator[ChatEvent]:
