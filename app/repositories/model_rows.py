@@ -63,6 +63,20 @@ class ModelRows:
         same = self._database.read(lambda session: not any(_differences(session, wanted, whole)))
         return 0 if same else self._database.write(work)
 
+    def withdraw(self, model_id: str, reason: str, now: datetime) -> bool:
+        """Say why a model cannot answer any more; False where its row says so already, or is gone."""
+
+        def work(session: Session) -> bool:
+            row = session.get(LlmModel, model_id)
+            if row is None or row.unavailable is not None:
+                return False
+            row.unavailable = reason
+            row.updated_at = now
+            raise_epoch(session, EPOCH)
+            return True
+
+        return self._database.write(work)
+
     def remove(self, model_id: str) -> bool:
         """False where there is none of this id."""
 

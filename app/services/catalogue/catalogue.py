@@ -45,6 +45,15 @@ class Catalogue:
         self._providers[integration] = replace(self._providers[integration], unavailable=None)
         self._snapshot = None
 
+    def unlisted(self, model: Model) -> None:
+        """A model that is only listed is not there after all; the provider's next list may name it again."""
+        before = self._listed.get(model.integration, ())
+        self.listed(model.integration, tuple(known for known in before if known.id != model.id))
+
+    def changed(self) -> None:
+        """Rows were changed by this worker: the next snapshot reads them anew."""
+        self._stale = True
+
     def _made(self) -> Snapshot:
         # Without rows there is nothing to serve meanwhile: whoever comes during the first reading reads too.
         if self._stale or self._rows is None:
