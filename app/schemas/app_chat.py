@@ -62,7 +62,7 @@ def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: b
         prompt_id=prompt_id,
         door="app",
         caller=caller,
-        model=checks.text(body, "model", shortest=1, longest=300) or "auto",
+        model=checks.model(body),
         messages=_messages(body, ref),
         stream=checks.boolean(body, "stream"),
         params={} if temperature is None else {"temperature": temperature},

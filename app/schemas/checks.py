@@ -37,6 +37,12 @@ def text(body: Body, name: str, *, longest: int, shortest: int = 0) -> str | Non
     return value
 
 
+def model(body: Body) -> str:
+    """The model that is asked for, `auto` where none is; whether there is such a one is not known here."""
+    name = text(body, "model", longest=300)
+    return "auto" if name is None else name
+
+
 def integer(body: Body, name: str, low: int, high: int) -> int | None:
     value = body.get(name)
     if value is None:

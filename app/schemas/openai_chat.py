@@ -21,7 +21,7 @@ MAX_FALLBACKS = 8
 
 def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: bool) -> ChatRequest:
     """Raises InvalidRequest or UnsupportedMedia naming the field."""
-    model = checks.text(body, "model", shortest=1, longest=300)
+    model = checks.text(body, "model", longest=300)
     if model is None:
         raise InvalidRequest("model is required", field="model")
     return ChatRequest(
@@ -46,9 +46,11 @@ def wants_usage(body: dict[str, Any]) -> bool:
         return False
     if type(options) is not dict:
         raise checks.wrong("stream_options", "an object")
-    if options.get("include_usage") not in (None, True, False):
+    wanted = options.get("include_usage")
+    # By identity: 1 is not true.
+    if wanted is not None and wanted is not True and wanted is not False:
         raise checks.wrong("stream_options.include_usage", "true or false")
-    return bool(options.get("include_usage"))
+    return wanted is True
 
 
 def _fallbacks(body: dict[str, Any]) -> tuple[str, ...]:

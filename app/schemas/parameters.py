@@ -5,7 +5,6 @@ Format: OpenAI's published schema of chat completions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +19,6 @@ MAX_TOOLS = 128
 MAX_SCHEMA_BYTES = 256_000
 MAX_STOPS = 16
 MAX_BIASES = 1_024
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 #: They would steer our own call to the provider.
 STEERING = frozenset(
@@ -64,8 +62,9 @@ def check_tools(body: Body, name: str) -> None:
         function = tool.get("function")
         if tool.get("type", "function") == "function" and type(function) is not dict:
             raise wrong(f"{name}[{index}].function", "an object")
-        if type(function) is dict and not NAME.match(str(function.get("name"))):
-            raise wrong(f"{name}[{index}].function.name", "1 to 64 letters, digits, _ or -")
+        # Which names it likes is the provider's business.
+        if type(function) is dict and (type(function.get("name")) is not str or not function["name"]):
+            raise wrong(f"{name}[{index}].function.name", "a string that is not empty")
         if len(orjson.dumps(tool)) > MAX_SCHEMA_BYTES:
             raise wrong(f"{name}[{index}]", f"at most {MAX_SCHEMA_BYTES} bytes long")
 

@@ -39,7 +39,7 @@ def parse_chat(
         prompt_id=prompt_id,
         door="short",
         caller=caller,
-        model=checks.text(query, "model", shortest=1, longest=300) or "auto",
+        model=checks.model(query),
         messages=(Message("user", prompt),),
         conversation=_session(body),
         drain=drain,

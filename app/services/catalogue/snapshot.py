@@ -38,6 +38,11 @@ class Snapshot:
         """The words that stand for a choice and not for one row."""
         return (AUTO, *(name for name, provider in self.providers.items() if provider.real), IMAGE)
 
+    @property
+    def pools(self) -> Mapping[str, tuple[Credential, ...]]:
+        """Every provider's keys."""
+        return {name: provider.credentials for name, provider in self.providers.items()}
+
     def pool(self, model: Model) -> tuple[Credential, ...]:
         """The keys it may be asked with, one at least."""
         provider = self.providers.get(model.integration)
@@ -59,8 +64,8 @@ class Snapshot:
             return self.real or self.demo
         if name == IMAGE:
             return tuple(m for m in self.real if "image" in m.inputs)
-        integration, _, rest = name.partition("/")
-        if rest:
+        integration, slash, rest = name.partition("/")
+        if slash:
             return tuple(m for m in self.by_name.get(rest, ()) if m.integration == integration)
         return self._of_integration(integration)
 
