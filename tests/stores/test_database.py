@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from app.repositories.database import Database
 from app.repositories.group_commit import GroupCommit
 from app.repositories.migrate import MigrationError, at_head, upgrade
 from app.utils.clock import utcnow
-from tests.stores.sql_support import Between, chat, child
+from tests.stores.sql_support import Between, chat, child, new_postgres
 
 
 def secret(name: str = "a", fingerprint: Any = "x", **more: Any) -> SecretFingerprint:
@@ -117,8 +118,16 @@ def test_fault_6_2_a_transaction_undone_for_another_is_done_again_three_times(po
     database.close()
 
 
-def test_fault_6_2_a_deadlock_ends_with_both_done(postgres_url: str) -> None:
-    database = Database(postgres_url, timeout=20)
+@pytest.fixture
+def own_postgres() -> Iterator[str]:
+    """A database of one test: PostgreSQL counts deadlocks by database, and others assert that they make none."""
+    with new_postgres() as url:
+        upgrade(url)
+        yield url
+
+
+def test_fault_6_2_a_deadlock_ends_with_both_done(own_postgres: str) -> None:
+    database = Database(own_postgres, timeout=20)
     database.write(lambda session: session.add_all([secret("a"), secret("b")]))
     both_hold_one, errors = threading.Barrier(2), []
 
