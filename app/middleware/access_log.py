@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 
 import orjson
 
+from app.middleware.chat_facts import ENVIRON_KEY as CHAT_FACTS
 from app.middleware.request_id import ENVIRON_KEY
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class AccessLog:
             entry["query"] = masked_query(query)
         if agent := environ.get("HTTP_USER_AGENT"):
             entry["agent"] = _clean(agent, 200)
+        if chat := environ.get(CHAT_FACTS):
+            entry["chat"] = chat
         self._write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
 
     def _now(self) -> str:

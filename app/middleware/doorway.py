@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from app.domain.errors import DomainError, InternalError, NotFound
-from app.middleware import errors
+from app.middleware import chat_facts, errors
 from app.middleware.access_log import AccessLog, WriteLine
 from app.middleware.big_bodies import BigBodies
 from app.middleware.request_id import ENVIRON_KEY, HEADER
@@ -97,6 +97,9 @@ class _Passage:
         # An idempotent replay carries the id of the first request; it has set it itself.
         if not any(name == HEADER for name, _ in headers):
             headers.append((HEADER, self._environ[ENVIRON_KEY]))
+        made = chat_facts.attempts(self._environ)
+        if made is not None and not any(name == chat_facts.ATTEMPTS_HEADER for name, _ in headers):
+            headers.append((chat_facts.ATTEMPTS_HEADER, str(made)))
         return self._start(status, headers, exc_info) if exc_info else self._start(status, headers)
 
     def refuse(self, error: DomainError, path: str, request_id: str) -> _Passage:

@@ -16,6 +16,7 @@ from app.domain.chat import ChatRequest
 from app.domain.errors import InvalidRequest
 from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Done, Failed, Notice, Restart, Silence
 from app.domain.money import usd
+from app.middleware import chat_facts
 from app.middleware.errors import error_object
 from app.middleware.in_flight import Chat, InFlight
 from app.middleware.limit_headers import limit_headers
@@ -45,6 +46,7 @@ def answer(orchestrator: ChatOrchestrator, asked: ChatRequest, in_flight: InFlig
     chat = in_flight.begin(client, drain=asked.drain)
     try:
         for event in orchestrator.run(asked, chat.cancel):
+            chat_facts.note(request.environ, event)
             if type(event) is Done:
                 return event
             if type(event) is Failed:
@@ -125,6 +127,7 @@ class StreamBody:
 
     def __init__(self, chat: Chat, events: Iterator[ChatEvent], writer: Writer, path: str, *, drain: bool) -> None:
         self._drain = drain
+        self._environ = request.environ
         self._path = path
         self._chat = chat
         self._events = events
@@ -146,6 +149,7 @@ class StreamBody:
             if type(event) is Accepted:
                 self._degraded, self._standing = event.degraded, event.standing
             if type(event) is Failed:
+                chat_facts.note(self._environ, event)
                 raise event.error
             first.append(self._write(event))
             if type(event) in (Delta, Silence, Done):
@@ -191,6 +195,7 @@ class StreamBody:
 
     def _write(self, event: ChatEvent) -> bytes:
         writer = self._writer
+        chat_facts.note(self._environ, event)
         match event:
             case Delta():
                 return writer.delta(event)
