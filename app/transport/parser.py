@@ -52,11 +52,13 @@ class ReplyParser(HTTPResponseParser):
     def _has_blank_lines_after(self, data: bytes) -> bool:
         """llhttp skips line ends between two messages, so `_on_message_begin` does not tell of them.
 
-        A head or a chunked body ends in two line ends, a measured body in its own last bytes.
+        A head and a chunked body end in two line ends, a measured body in its own last bytes. Should the two line
+        ends have come in two reads, some may pass: they hold no content.
         """
-        if self._measured_end:
-            return not data.endswith(self._measured_end)
-        return len(data) - len(data.rstrip(b"\r\n")) > len(b"\r\n\r\n")
+        own = _line_end_bytes(self._measured_end)
+        if own == len(self._measured_end) != len(data):
+            own += len(b"\r\n\r\n")
+        return _line_end_bytes(data) > own
 
     def _on_status(self, msg: str) -> None:
         """Called by the parser; the reason phrase is of no use."""
@@ -96,3 +98,7 @@ class ReplyParser(HTTPResponseParser):
             self.done = True
             if self._body and "transfer-encoding" not in self.headers:
                 self._measured_end = self._body[-1]
+
+
+def _line_end_bytes(data: bytes) -> int:
+    return len(data) - len(data.rstrip(b"\r\n"))

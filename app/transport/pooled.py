@@ -53,7 +53,7 @@ class PooledTransport:
                 reply = PooledReply(pool, self._renewed(reply), patience, cancel)
                 reply.exchange(data)
         except BaseException:
-            reply.close()
+            reply.discard()
             raise
         return reply
 

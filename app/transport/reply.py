@@ -93,6 +93,9 @@ class PooledReply:
                     yield b""
             if decoding is not None:
                 decoding.finish()
+        except ProviderFault:
+            self.discard()
+            raise
         finally:
             self.close()
 
@@ -107,6 +110,11 @@ class PooledReply:
             self._pool.keep(connection)
         else:
             self._pool.discard(connection)
+
+    def discard(self) -> None:
+        """Close, and the connection with it however the reply may look: something was wrong with it."""
+        self._connection.aborted = True
+        self.close()
 
     def _send(self, data: bytes) -> None:
         try:

@@ -22,6 +22,7 @@ from tests.unit.transport.hostile import Script, Upstream
 
 Start = Callable[..., Upstream]
 TOO_LONG = 20.0
+AT_ONCE = 0.4  # as quick as a busy machine lets a greenlet be
 
 
 @dataclass

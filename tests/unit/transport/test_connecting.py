@@ -13,10 +13,10 @@ import pytest
 from app.transport.pooled import PooledTransport
 from app.transport.resolver import Resolver
 from tests.unit.transport.certificates import Authority
-from tests.unit.transport.fixtures import Start, ask, descriptors, local_names, patience, wait_for
+from tests.unit.transport.fixtures import AT_ONCE, Start, ask, descriptors, local_names, patience, wait_for
 from tests.unit.transport.hostile import Peer, answer, says, silent
 
-CONNECT_TIMEOUT = 0.4
+CONNECT_TIMEOUT = 0.5
 LookUp = Callable[..., list[Any]]
 
 
@@ -64,7 +64,7 @@ def test_fault_4_01_a_name_without_an_address_fails_at_once(look_up: LookUp) -> 
     assert outcome.kind == "connect"
     assert outcome.fault is not None
     assert outcome.fault.sent is False
-    assert outcome.seconds < 0.2
+    assert outcome.seconds < AT_ONCE
 
 
 def test_fault_4_01_a_name_without_an_address_is_looked_up_again_by_the_next_call(start: Start) -> None:
@@ -92,7 +92,7 @@ def test_fault_4_01_look_ups_that_hang_do_not_stop_other_hosts(start: Start) -> 
     gevent.sleep(0.05)
     outcome = ask(transport, upstream.named("alive.test"))
     assert outcome.body == b"ok"
-    assert outcome.seconds < 0.3
+    assert outcome.seconds < AT_ONCE
     assert hold.begun <= 20, "who asks for the same name shares one look-up"
     gevent.joinall(stuck)
     assert {one.value.kind for one in stuck} == {"connect"}
@@ -123,7 +123,7 @@ def test_fault_4_01_addresses_that_refuse_are_passed_over_at_once(
     transport = asking(found(*[refusing_address] * 20, ("127.0.0.1", upstream.port)))
     outcome = ask(transport, "http://provider.test/v1")
     assert outcome.body == b"ok"
-    assert outcome.seconds < 0.2
+    assert outcome.seconds < AT_ONCE
 
 
 def test_fault_4_01_losers_of_the_race_between_addresses_are_closed(
@@ -144,7 +144,7 @@ def test_fault_4_02_a_refused_connection_fails_at_once(
 ) -> None:
     outcome = ask(transport, f"http://127.0.0.1:{refusing_address[1]}/v1")
     assert (outcome.kind, outcome.fault and outcome.fault.sent) == ("connect", False)
-    assert outcome.seconds < 0.2
+    assert outcome.seconds < AT_ONCE
 
 
 def test_fault_4_02_a_dropped_syn_ends_within_the_connect_timeout(dead_address: tuple[str, int]) -> None:
@@ -156,7 +156,7 @@ def test_fault_4_02_a_dropped_syn_ends_within_the_connect_timeout(dead_address: 
 def test_fault_4_02_patience_shorter_than_the_connect_timeout_ends_the_dial(dead_address: tuple[str, int]) -> None:
     outcome = ask(asking(local_names), f"http://127.0.0.1:{dead_address[1]}/v1", waits=patience(first=0.1))
     assert outcome.kind == "connect"
-    assert outcome.seconds < 0.3
+    assert outcome.seconds < AT_ONCE
 
 
 def test_fault_4_02_a_reset_on_accept_is_no_answer(transport: PooledTransport, start: Start) -> None:
