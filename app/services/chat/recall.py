@@ -64,7 +64,8 @@ class Recall:
 
     def _from_sql(self, run: ChatRun, ref: ConversationRef, proposed: str | None) -> None:
         user_id = run.request.caller.user_id
-        stored = self._conversations.window(user_id, ref.public_id, self._max_messages, ref.replaces)
+        # One more than is kept: it tells a split exchange and that there is more before.
+        stored = self._conversations.window(user_id, ref.public_id, self._max_messages + 1, ref.replaces)
         if stored is None:
             if ref.must_exist:
                 raise NotFound("there is no such conversation", field="conversation_id")
