@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import resource
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import gevent
-from gevent.event import Event
-from gevent.pool import Pool
-from gevent.server import StreamServer
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
-from gunicorn.workers.ggevent import GeventWorker
+
+from deploy.worker import GRACE_SECONDS, Worker
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -33,9 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("onedoor.server")
 
 HEADER_SECONDS = 2  # a connection's idle time and a request's head: gunicorn has one limit for both
-_GRACE = 5  # the server's own limit stands so many seconds behind ours
-_SETTLE_SECONDS = 4  # within that grace: what was cancelled writes its rows
-_CUT_SECONDS = 1.5  # the master waits 2 s after the second signal
 _SPARE_CONNECTIONS = 1024  # past MAX_STREAMS, so that who is refused is told so
 _OWN_DESCRIPTORS = 64
 _UNSENT_BYTES = 128 * 1024  # of a reply that its reader does not take, more stays with who makes it
@@ -117,7 +108,7 @@ class Server(BaseApplication):
             "workers": 1 if self._debug else settings.web_concurrency,
             "worker_connections": self._room.connections,
             "keepalive": HEADER_SECONDS,
-            "graceful_timeout": math.ceil(settings.shutdown_timeout) + _GRACE,
+            "graceful_timeout": math.ceil(settings.shutdown_timeout) + GRACE_SECONDS,
             "timeout": 30,
             "limit_request_line": 4094,
             "limit_request_fields": 100,
@@ -160,94 +151,6 @@ class Master(Arbiter):
 
     def handle_usr2(self) -> None:
         self.log.warning("SIGUSR2 is not served: start a second server, then stop this one")
-
-
-class Worker(GeventWorker):
-    """A gevent worker that stops in our order: no new connections, time for streams, cancel, settle, close."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._wake = Event()
-        self._cut = False
-
-    def init_signals(self) -> None:
-        super().init_signals()
-        # Ctrl-C reaches the whole process group; the master says TERM to us then, and twice is not meant.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        gevent.signal_handler(signal.SIGTERM, self._leave)
-        gevent.signal_handler(signal.SIGQUIT, self._leave, True)
-
-    def _leave(self, cut: bool = False) -> None:
-        self.alive = False
-        self._cut = self._cut or cut
-        self._wake.set()
-
-    def load_wsgi(self) -> None:
-        super().load_wsgi()
-        app = self.wsgi
-        self._lifecycle = getattr(app, "extensions", {}).get("lifecycle")
-
-        def with_close(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            # The app may say that what follows on this connection is not to be believed.
-            environ["onedoor.close_connection"] = start_response.__self__.force_close
-            return app(environ, start_response)  # type: ignore[no-any-return]
-
-        self.wsgi = with_close
-
-    def notify(self) -> None:
-        self.tmp.notify()
-        if self.ppid != os.getppid() and self.alive:
-            log.error("the master is gone, leaving")
-            self._leave()
-
-    def run(self) -> None:
-        servers = [self._listen(listener) for listener in self.sockets]
-        while self.alive:
-            self.notify()
-            self._wake.wait(1.0)
-        self._stop(servers)
-
-    def _listen(self, listener: Any) -> StreamServer:
-        listener.setblocking(True)
-        named = Named(listener.getsockname())
-        server = StreamServer(listener, handle=partial(self.handle, named), spawn=Pool(self.worker_connections))
-        if self.cfg.workers > 1:
-            server.max_accept = 1
-        server.start()
-        return server
-
-    def _stop(self, servers: list[StreamServer]) -> None:
-        if self._lifecycle is not None:
-            self._lifecycle.drain()
-        for server in servers:
-            server.close()
-        self._await(servers, self.cfg.graceful_timeout - _GRACE, until_cut=True)
-        if self._lifecycle is not None:
-            self._lifecycle.cancel_all()
-        self._await(servers, _CUT_SECONDS if self._cut else _SETTLE_SECONDS, until_cut=False)
-        for server in servers:
-            server.stop(timeout=0)
-        if self._lifecycle is not None:
-            self._lifecycle.close()
-
-    def _await(self, servers: list[StreamServer], seconds: float, *, until_cut: bool) -> None:
-        """Until no connection is open, at most so long."""
-        end = time.monotonic() + seconds
-        while any(len(server.pool) for server in servers) and time.monotonic() < end:
-            if until_cut and self._cut:
-                return
-            self.notify()
-            gevent.sleep(0.02)
-
-
-class Named:
-    """A listener's name without the listener: one that closes must not fail who was accepted just before."""
-
-    def __init__(self, name: Any) -> None:
-        self._name = name
-
-    def getsockname(self) -> Any:
-        return self._name
 
 
 class ServerLog(Logger):
