@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["user", "admin", "guest"]
+Period = Literal["day", "month", "total"]
 Scope = Literal["key", "user", "global", "model"]
 
 
@@ -23,7 +24,7 @@ class Budget:
     """A hard cap. amount: whole nano-USD; period: day, month or total."""
 
     amount: int
-    period: Literal["day", "month", "total"]
+    period: Period
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ State = Literal[
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One accepted request. charge and price are nano-USD; times UTC; latencies milliseconds."""
+    """One accepted request. charge and price are nano-USD; times UTC; latencies milliseconds.
+
+    lost: nano-USD that attempts cost which failed before the one that the charge is of; budgets bear both.
+    """
 
     prompt_id: str
     user_id: str
@@ -35,6 +38,7 @@ class LedgerRow:
     ttft_ms: int | None
     latency_ms: int
     created_at: datetime
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

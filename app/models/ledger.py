@@ -12,7 +12,8 @@ from app.models.types import Words
 
 
 class Request(Base):
-    """charge: nano-USD; price_*: nano-USD a million tokens, each image, each minute; *_ms: milliseconds.
+    """charge: nano-USD of the answer; lost: nano-USD of attempts that failed before it; price_*: nano-USD a million
+    tokens, each image, each minute; *_ms: milliseconds.
 
     period: the UTC day of its admission as YYYY-MM-DD; its first seven characters are the month.
     """
@@ -39,6 +40,7 @@ class Request(Base):
     reasoning_tokens: Mapped[int] = mapped_column(BigInteger)
     usage_source: Mapped[str] = mapped_column(String(16))
     charge: Mapped[int | None] = mapped_column(Nano)
+    lost: Mapped[int] = mapped_column(Nano, server_default="0")
     price_input: Mapped[int | None] = mapped_column(Nano)
     price_output: Mapped[int | None] = mapped_column(Nano)
     price_cached_input: Mapped[int | None] = mapped_column(Nano)

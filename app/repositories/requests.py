@@ -51,6 +51,7 @@ def _row(row: Request) -> LedgerRow:
         ttft_ms=row.ttft_ms,
         latency_ms=row.latency_ms,
         created_at=row.created_at,
+        lost=row.lost,
     )
 
 

@@ -25,18 +25,18 @@ WITH input AS MATERIALIZED (
     AS g("row" jsonb, attempts jsonb, conversation jsonb, messages jsonb),
   jsonb_to_record(g."row") AS r(prompt_id text, user_id text, key_id text, door text, model text, provider text,
     state text, usage jsonb, charge bigint, price jsonb, cached bool, fallback bool, skipped_chunks int,
-    ttft_ms bigint, latency_ms bigint, created_at timestamptz)
+    ttft_ms bigint, latency_ms bigint, created_at timestamptz, lost bigint)
 ), fresh AS (
   INSERT INTO requests (prompt_id, user_id, key_id, door, model, provider, state, cached, fallback,
     skipped_chunks, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, usage_source, charge,
     price_input, price_output, price_cached_input, price_image, price_minute, ttft_ms, latency_ms, created_at,
-    period)
+    period, lost)
   SELECT prompt_id, user_id, key_id, door, model, provider, state, cached, fallback, skipped_chunks,
     (usage->'prompt')::bigint, (usage->'completion')::bigint, (usage->'cached')::bigint,
     (usage->'reasoning')::bigint, usage->>'source', charge,
     (price->>'input')::bigint, (price->>'output')::bigint, (price->>'cached_input')::bigint,
     (price->>'image')::bigint, (price->>'minute')::bigint, ttft_ms, latency_ms, created_at,
-    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')
+    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), lost
   FROM input
   ON CONFLICT (prompt_id) DO NOTHING
   RETURNING prompt_id

@@ -22,8 +22,8 @@ _NO_USAGE: Final = (None, None, None, None, None)
 _ROW: Final = """
 INSERT INTO requests (prompt_id, user_id, key_id, door, model, provider, state, cached, fallback, skipped_chunks,
   charge, ttft_ms, latency_ms, created_at, period, prompt_tokens, completion_tokens, cached_tokens,
-  reasoning_tokens, usage_source, price_input, price_output, price_cached_input, price_image, price_minute)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (prompt_id) DO NOTHING"""
+  reasoning_tokens, usage_source, price_input, price_output, price_cached_input, price_image, price_minute, lost)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (prompt_id) DO NOTHING"""
 
 _ATTEMPT: Final = """
 INSERT INTO attempts (prompt_id, n, model, provider, key_mask, reason, started_ms, latency_ms, ttft_ms, status, error,
@@ -114,7 +114,7 @@ def _row(row: LedgerRow) -> tuple[Any, ...]:
     return (
         row.prompt_id, row.user_id, row.key_id, row.door, row.model, row.provider, row.state, row.cached,
         row.fallback, row.skipped_chunks, row.charge, row.ttft_ms, row.latency_ms, created, created[:10],
-        *_usage(row.usage), *_price(row.price),
+        *_usage(row.usage), *_price(row.price), row.lost,
     )  # fmt: skip
 
 

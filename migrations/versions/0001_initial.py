@@ -34,6 +34,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("prompt_id", "n", name=op.f("pk_attempts")),
     )
     op.create_table(
+        "budgets",
+        sa.Column("scope", sa.String(length=36), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("period", sa.String(length=8), nullable=False),
+        sa.PrimaryKeyConstraint("scope", name=op.f("pk_budgets")),
+    )
+    op.create_table(
         "conversations",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
@@ -76,6 +83,32 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_epochs")),
+    )
+    op.create_table(
+        "idempotency",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("owner", sa.String(length=36), nullable=False),
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("conversation", sa.Text(), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("content_type", sa.Text(), nullable=True),
+        sa.Column(
+            "headers",
+            sa.JSON(none_as_null=True).with_variant(
+                postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), "postgresql"
+            ),
+            nullable=True,
+        ),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("scope", "key", name=op.f("pk_idempotency")),
+    )
+    op.create_index(op.f("ix_idempotency_expires_at"), "idempotency", ["expires_at"], unique=False)
+    op.create_index(
+        op.f("ix_idempotency_user_id_conversation"), "idempotency", ["user_id", "conversation"], unique=False
     )
     op.create_table(
         "llm_models",
@@ -147,6 +180,7 @@ def upgrade() -> None:
         sa.Column("reasoning_tokens", sa.BigInteger(), nullable=False),
         sa.Column("usage_source", sa.String(length=16), nullable=False),
         sa.Column("charge", sa.BigInteger(), nullable=True),
+        sa.Column("lost", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("price_input", sa.BigInteger(), nullable=True),
         sa.Column("price_output", sa.BigInteger(), nullable=True),
         sa.Column("price_cached_input", sa.BigInteger(), nullable=True),
@@ -315,6 +349,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_provider_keys_integration"), table_name="provider_keys")
     op.drop_table("provider_keys")
     op.drop_table("llm_models")
+    op.drop_index(op.f("ix_idempotency_user_id_conversation"), table_name="idempotency")
+    op.drop_index(op.f("ix_idempotency_expires_at"), table_name="idempotency")
+    op.drop_table("idempotency")
     op.drop_table("epochs")
     op.drop_index(
         "uq_conversations_live",
@@ -335,4 +372,5 @@ def downgrade() -> None:
         sqlite_where=sa.text("deleted_at IS NOT NULL"),
     )
     op.drop_table("conversations")
+    op.drop_table("budgets")
     op.drop_table("attempts")

@@ -19,7 +19,16 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 def _spend(database: Database, user_id: str, key_id: str | None, period: str, charge: int | None) -> None:
     row: dict[str, object] = dict.fromkeys(column.name for column in Request.__table__.columns)
     row |= dict.fromkeys(
-        ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "skipped_chunks", "latency_ms"), 0
+        (
+            "prompt_tokens",
+            "completion_tokens",
+            "cached_tokens",
+            "reasoning_tokens",
+            "skipped_chunks",
+            "latency_ms",
+            "lost",
+        ),
+        0,
     )
     row |= dict.fromkeys(("door", "model", "provider", "state", "usage_source"), "x")
     row |= {"prompt_id": new_id(), "user_id": user_id, "key_id": key_id, "period": period, "charge": charge}
