@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import gzip
 import json
+import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -484,6 +485,33 @@ def _mapped(change: Callable[[int], Any]) -> Callable[[dict[str, Any]], Any]:
     return lambda usage: {name: change(n) if isinstance(n, int) else n for name, n in usage.items()}
 
 
+def rejects_prefix(reply: Reply, arg: str) -> None:
+    """A model that does not go on from an answer that was begun."""
+    if reply.asked.prefix:
+        _error(reply, 400, "Conversation roles must alternate: the last message must be from the user.")
+
+
+def cut_bytes(reply: Reply, arg: str) -> None:
+    """The body ends after so many bytes, wherever that is: in a word, a letter of several bytes, an event's name."""
+    reply.reshape = lambda whole: whole[: int(arg)]
+    reply.end = "cut"
+
+
+#: What goes wrong of itself, as often as anything else of these.
+CHANCES = ("status-429", "retry-after-1", "status-500", "status-503", "reset", "cut-after-2", "reset-after-2", "stall")
+_dice = random.Random(20261121)
+
+
+def chaos(reply: Reply, arg: str) -> None:
+    """So many calls of a hundred go wrong, each in its own way."""
+    if _dice.random() * 100 >= int(arg):
+        return
+    word = _dice.choice(CHANCES)
+    if word == "stall":
+        word = _dice.choice(("silent", "silent-head", "silent-after-2"))
+    spoil(reply, [word])
+
+
 FAULTS: dict[str, Callable[[Reply, str], None]] = {
     "status": status,
     "retry-after": retry_after,
@@ -544,6 +572,9 @@ FAULTS: dict[str, Callable[[Reply, str], None]] = {
     "text-after-finish": text_after_finish,
     "after-done": after_done,
     "odd": odd,
+    "rejects-prefix": rejects_prefix,
+    "cut-bytes": cut_bytes,
+    "chaos": chaos,
     "usage-null": usage_is(lambda usage: None),
     "usage-text": usage_is(_mapped(str)),
     "usage-negative": usage_is(_mapped(lambda n: -n - 1)),

@@ -19,13 +19,17 @@ TRAITS = {
     "echo",
     "cached",
     "nul",
+    "continues",
+    "continues-spaceless",
+    "whole-word",
+    "other",
 }
 THOUGHTS = ["Let me ", "think ", "about it. "]
 
 
 @dataclass
 class Asked:
-    """A request, understood. stops: words at which the answer is to end."""
+    """A request, understood. stops: words at which the answer is to end. prefix: the answer to go on with."""
 
     wire: str
     model: str
@@ -40,6 +44,7 @@ class Asked:
     stops: list[str] = field(default_factory=list)
     n: int = 1
     wants_usage: bool = True
+    prefix: str = ""
     prompt_tokens: int = 0
     error: str | None = None
 
@@ -95,7 +100,29 @@ def _pieces(asked: Asked, traits: set[str]) -> list[str]:
         text = "The tool said: " + asked.tool_result
     elif asked.pictures:
         text = f"I see {len(asked.pictures)} picture(s): " + ", ".join(asked.pictures)
+    if "other" in traits:
+        text = "Quite another answer. " + text
+    text = _gone_on(text, asked.prefix, traits)
+    for trait in traits:
+        if found := re.fullmatch(r"letters-(\d+)", trait):
+            return re.findall(f"(?s).{{1,{found[1]}}}", text)
     return re.findall(r"\s*\S+\s*|\s+", text)
+
+
+def _gone_on(text: str, prefix: str, traits: set[str]) -> str:
+    """What comes behind the prefix, as models go on: most with the next letter, some without the space before it, some
+    with the whole word in which the prefix ends. Without such a trait the answer begins anew."""
+    if not prefix or not text.startswith(prefix):
+        return text
+    rest = text[len(prefix) :]
+    if "continues" in traits:
+        return rest
+    if "continues-spaceless" in traits:
+        return rest.lstrip()
+    if "whole-word" in traits:
+        word = re.search(r"\w*\Z", prefix)
+        return (word[0] if word else "") + rest
+    return text
 
 
 def _shorten(said: Said, asked: Asked) -> None:
@@ -136,6 +163,7 @@ def hear_openai(body: dict[str, Any]) -> Asked:
             elif part["type"] == "image_url":
                 asked.pictures.append(part["image_url"]["url"].partition(";")[0].removeprefix("data:"))
     last = messages[-1]
+    asked.prefix = (last.get("content") or "") * (last.get("role") == "assistant")
     if last.get("role") == "tool":
         asked.tool_result = last["content"]
         if not any(c["id"] == last["tool_call_id"] for m in messages for c in m.get("tool_calls") or ()):
@@ -379,6 +407,7 @@ def hear_anthropic(body: dict[str, Any]) -> Asked:
                     asked.text = block["text"]
             elif block["type"] == "image":
                 asked.pictures.append(block["source"]["media_type"])
+        asked.prefix = blocks[-1].get("text", "") if turn.get("role") == "assistant" and blocks else ""
         asked.tool_result = None
         if blocks and blocks[-1]["type"] == "tool_result":
             asked.tool_result = "".join(b["text"] for b in blocks[-1]["content"])
