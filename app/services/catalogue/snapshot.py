@@ -43,11 +43,6 @@ class Snapshot:
         """Every provider's keys."""
         return {name: provider.credentials for name, provider in self.providers.items()}
 
-    @property
-    def pools(self) -> Mapping[str, tuple[Credential, ...]]:
-        """Every provider's keys."""
-        return {name: provider.credentials for name, provider in self.providers.items()}
-
     def pool(self, model: Model) -> tuple[Credential, ...]:
         """The keys it may be asked with, one at least."""
         provider = self.providers.get(model.integration)
