@@ -1,7 +1,8 @@
 """One worker: gunicorn's gevent worker with our end, and with a request's way through it kept short.
 
-gunicorn parses and frames; what is left out is what nobody here uses (hooks, its access log, sendfile) and what costs:
-a reply's head and first bytes leave in one send, and a send that need not wait goes straight to the kernel.
+gunicorn parses and frames; what is left out is what nobody here uses (hooks, its access log, sendfile, early hints) and
+what costs: a reply's head and first bytes leave in one send, a send that need not wait goes straight to the kernel, and
+what is the same for every request is made once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.http import wsgi
+from gunicorn.util import http_date, unquote_to_wsgi_str
 from gunicorn.workers.ggevent import GeventWorker
 
 log = logging.getLogger("onedoor.server")
@@ -26,6 +28,7 @@ log = logging.getLogger("onedoor.server")
 GRACE_SECONDS = 5  # the server's own limit stands so many seconds behind ours
 _SETTLE_SECONDS = 4  # within that grace: what was cancelled writes its rows
 _CUT_SECONDS = 1.5  # the master waits 2 s after the second signal
+_KEYS = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH", "HOST": "HTTP_HOST"}
 
 
 class Worker(GeventWorker):
@@ -51,6 +54,14 @@ class Worker(GeventWorker):
     def load_wsgi(self) -> None:
         super().load_wsgi()
         self._lifecycle = getattr(self.wsgi, "extensions", {}).get("lifecycle")
+        host, port = self.sockets[0].getsockname()[:2]
+        self._same = wsgi.base_environ(self.cfg) | {
+            "wsgi.multithread": True,
+            "wsgi.url_scheme": "http",
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": host,
+            "SERVER_PORT": str(port),
+        }
 
     def notify(self) -> None:
         self.tmp.notify()
@@ -76,8 +87,8 @@ class Worker(GeventWorker):
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answer one request; StopIteration ends the connection."""
-        reply, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=Reply)
-        environ["wsgi.multithread"] = True
+        reply = Reply(req, sock, self.cfg)
+        environ = self._environ(req, sock, addr)
         # The app may say that what follows on this connection is not to be believed.
         environ["onedoor.close_connection"] = reply.force_close
         if not self.alive:
@@ -98,6 +109,24 @@ class Worker(GeventWorker):
             raise StopIteration from None
         if reply.should_close():
             raise StopIteration
+
+    def _environ(self, req: Any, sock: Any, addr: Any) -> dict[str, Any]:
+        """The request as WSGI has it. Fields that come twice are joined by commas (RFC 9110, section 5.3)."""
+        if req._expected_100_continue:
+            sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        environ = self._same.copy()
+        environ["wsgi.input"] = req.body
+        environ["gunicorn.socket"] = sock
+        environ["REQUEST_METHOD"] = req.method
+        environ["QUERY_STRING"] = req.query
+        environ["RAW_URI"] = req.uri
+        environ["SERVER_PROTOCOL"] = "HTTP/1.1" if req.version == (1, 1) else "HTTP/{}.{}".format(*req.version)
+        environ["PATH_INFO"] = unquote_to_wsgi_str(req.path)
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = addr[0], str(addr[1])
+        for name, value in req.headers:
+            key = _KEYS.get(name) or "HTTP_" + name.replace("-", "_")
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+        return environ
 
     def _answer(self, environ: dict[str, Any], reply: Reply) -> None:
         body: Iterable[bytes] = self.wsgi(environ, reply.start_response)
@@ -146,6 +175,13 @@ class Named:
 class Reply(wsgi.Response):
     """gunicorn's reply, which writes head and first bytes at once."""
 
+    def default_headers(self) -> list[str]:
+        connection = "close" if self.should_close() else "keep-alive"
+        head = [
+            f"HTTP/{self.req.version[0]}.{self.req.version[1]} {self.status}\r\n{_date()}Connection: {connection}\r\n"
+        ]
+        return [*head, "Transfer-Encoding: chunked\r\n"] if self.chunked else head
+
     def write(self, arg: bytes) -> None:
         if self._omits_body or not isinstance(arg, bytes):
             super().write(arg)
@@ -175,3 +211,15 @@ class Reply(wsgi.Response):
             sent = 0
         if sent < len(data):
             self.sock.sendall(memoryview(data)[sent:])
+
+
+def _date() -> str:
+    """Server and date of a reply; the date is made once a second."""
+    global _dated
+    second = int(time.time())
+    if _dated[0] != second:
+        _dated = second, f"Server: onedoor\r\nDate: {http_date()}\r\n"
+    return _dated[1]
+
+
+_dated = (0, "")
