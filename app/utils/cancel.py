@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 CLIENT_GONE = "client gone"
 SHUTDOWN = "shutdown"
@@ -24,7 +27,10 @@ class Cancel:
         self.reason = reason
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:  # whoever watches over many requests must outlive a bug in one
+                log.exception("what a stopped request held open was not let go of")
 
     def add(self, callback: Callable[[], None]) -> None:
         """Call it when stopped, at once where it already is."""
