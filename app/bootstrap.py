@@ -23,6 +23,8 @@ from app.middleware import caller, doorway, http_hygiene
 from app.middleware.in_flight import InFlight
 from app.middleware.readiness import Readiness, State
 from app.middleware.tokens import JwtCodec
+from app.repositories.audit import Audit
+from app.repositories.budgets import Budgets
 from app.repositories.conversations import Conversations
 from app.repositories.database import Database
 from app.repositories.group_commit import GroupCommit
@@ -31,6 +33,8 @@ from app.repositories.model_rows import ModelRows
 from app.repositories.reports import Reports
 from app.repositories.requests import Requests
 from app.routes import (
+    admin_accounts,
+    admin_audit,
     auth,
     chat,
     conversations,
@@ -341,4 +345,6 @@ def _doors(
     yield short_history.blueprint(stores.conversations)
     yield receipts.blueprint(Requests(stores.database))
     yield usage.blueprint(Reports(stores.database))
+    yield admin_accounts.blueprint(accounts.admin, Budgets(stores.database), accounts.spending)
+    yield admin_audit.blueprint(Audit(stores.database))
     yield stats.blueprint(Reports(stores.database), lambda: board.facts(catalogue.snapshot().pools))

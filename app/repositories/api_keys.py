@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypedDict
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.domain.accounts import MAX_KEYS, ApiKey, NewKey, User
+from app.domain.audit import Actor, Facts
 from app.domain.errors import Conflict, NotFound
 from app.models.accounts import ApiKeyRow, UserRow
+from app.repositories.audit import record
 from app.repositories.database import Database
 from app.repositories.epochs import raise_epoch
-from app.repositories.users import budget_of, limits_of, user_of
+from app.repositories.users import bounds_facts, budget_of, limits_of, user_of
+from app.utils.clock import rfc3339
+
+
+class KeyChanges(TypedDict, total=False):
+    """Columns to set; what is left out stays. budget_amount: nano-USD."""
+
+    name: str
+    rpm: int | None
+    tpm: int | None
+    concurrency: int | None
+    budget_amount: int | None
+    budget_period: str | None
+    models: list[str] | None
+    expires_at: datetime | None
+    revoked_at: datetime
 
 
 class ApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, key_id: str, user_id: str, new: NewKey, prefix: str, sha256: bytes, now: datetime) -> ApiKey:
-        """Store a key. Raises Conflict where the user has as many live ones as may be, NotFound without the user."""
+    def add(
+        self,
+        key_id: str,
+        user_id: str,
+        new: NewKey,
+        prefix: str,
+        sha256: bytes,
+        now: datetime,
+        actor: Actor | None = None,
+    ) -> ApiKey:
+        """Store a key. actor: an admin who makes it for somebody.
+
+        Raises Conflict where the user has as many live ones as may be, NotFound without the user.
+        """
 
         def work(session: Session) -> ApiKey:
             # The user's row is held so that two requests at once cannot both find room for the last key.
@@ -39,6 +69,8 @@ class ApiKeys:
             )  # fmt: skip
             session.add(row)
             session.flush()
+            if actor is not None:
+                record(session, actor, "key.make", key_id, None, _facts(row))
             return _key_of(row)
 
         return self._database.write(work)
@@ -71,6 +103,36 @@ class ApiKeys:
 
         return self._database.write(work)
 
+    def all(self, limit: int, before: str | None, user_id: str | None) -> list[tuple[ApiKey, User]]:
+        """Keys with their users, revoked ones too, newest first. user_id: of this user alone."""
+        query = select(ApiKeyRow, UserRow).join(UserRow, UserRow.id == ApiKeyRow.user_id)
+        if before is not None:
+            query = query.where(ApiKeyRow.id < before)
+        if user_id is not None:
+            query = query.where(ApiKeyRow.user_id == user_id)
+        query = query.order_by(ApiKeyRow.id.desc()).limit(limit)
+        return self._database.read(
+            lambda session: [(_key_of(key), user_of(user)) for key, user in session.execute(query)]
+        )
+
+    def amend(self, key_id: str, changes: KeyChanges, actor: Actor) -> None:
+        """An admin's change, with its row in the audit. Raises NotFound, Conflict for a key that was revoked."""
+
+        def work(session: Session) -> None:
+            row = session.get(ApiKeyRow, key_id, with_for_update=True)
+            if row is None:
+                raise NotFound("There is no such key.")
+            if row.revoked_at is not None:
+                raise Conflict("This key was revoked.")
+            before = _facts(row)
+            for column, value in changes.items():
+                setattr(row, column, value)
+            action = "key.revoke" if "revoked_at" in changes else "key.change"
+            record(session, actor, action, key_id, before, _facts(row))
+            raise_epoch(session, "auth")
+
+        self._database.write(work)
+
     def _owned(self, where: ColumnElement[bool]) -> tuple[ApiKey, User] | None:
         query = select(ApiKeyRow, UserRow).join(UserRow, UserRow.id == ApiKeyRow.user_id).where(where)
 
@@ -79,6 +141,12 @@ class ApiKeys:
             return (_key_of(rows[0]), user_of(rows[1])) if rows else None
 
         return self._database.read(work)
+
+
+def _facts(row: ApiKeyRow) -> Facts:
+    ends = {"expires_at": row.expires_at, "revoked_at": row.revoked_at}
+    told = {name: None if moment is None else rfc3339(moment) for name, moment in ends.items()}
+    return {"user_id": row.user_id, "name": row.name, "models": row.models, **told, **bounds_facts(row)}
 
 
 def _key_of(row: ApiKeyRow) -> ApiKey:

@@ -8,10 +8,12 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.domain.accounts import NewUser, User
+from app.domain.accounts import GUEST_ID, NewUser, User
+from app.domain.audit import Actor, Facts
 from app.domain.caller import Budget, Limits, Role
-from app.domain.errors import Conflict, NotFound
+from app.domain.errors import Conflict, InvalidRequest, NotFound
 from app.models.accounts import ApiKeyRow, UserRow
+from app.repositories.audit import record
 from app.repositories.database import Database
 from app.repositories.epochs import raise_epoch
 
@@ -91,6 +93,41 @@ class Users:
 
         return self._database.write(work)
 
+    def page(self, limit: int, before: str | None) -> list[User]:
+        """All users, newest first, from after the one with the id `before`."""
+        query = select(UserRow).order_by(UserRow.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(UserRow.id < before)
+        return self._database.read(lambda session: [user_of(row) for row in session.scalars(query)])
+
+    def amend(self, user_id: str, changes: UserChanges, actor: Actor) -> User:
+        """An admin's change, with its row in the audit. A new role or state ends all sessions.
+
+        Raises NotFound, InvalidRequest for the guest's role, Conflict where no active admin would be left.
+        """
+
+        def work(session: Session) -> User:
+            # All admins are held: of two who take each other's role away at once one must see the other's change.
+            admins = select(UserRow.id).where(UserRow.role == "admin", UserRow.active).order_by(UserRow.id)
+            others = set(session.scalars(admins.with_for_update())) - {user_id}
+            row = session.get(UserRow, user_id, with_for_update=True)
+            if row is None:
+                raise NotFound("There is no such user.")
+            if user_id == GUEST_ID and "role" in changes:
+                raise InvalidRequest("The guest stays a guest.", field="role")
+            before = _facts(row)
+            for column, value in changes.items():
+                setattr(row, column, value)
+            if not others and _leads(before) and not _leads(_facts(row)):
+                raise Conflict("This is the last active admin.", field="role" if "role" in changes else "active")
+            if _ENDS_SESSIONS & changes.keys():
+                row.token_epoch += 1
+            record(session, actor, "user.change", user_id, before, _facts(row))
+            raise_epoch(session, "auth")
+            return user_of(row)
+
+        return self._database.write(work)
+
     def _one(self, where: ColumnElement[bool]) -> tuple[User, str | None] | None:
         def work(session: Session) -> tuple[User, str | None] | None:
             row = session.scalar(select(UserRow).where(where))
@@ -106,6 +143,20 @@ def flush_or_conflict(session: Session) -> None:
         field = "email" if "email_key" in str(fault.orig) else "username"
         what = "e-mail address" if field == "email" else "user name"
         raise Conflict(f"This {what} is taken.", field=field) from None
+
+
+def _facts(row: UserRow) -> Facts:
+    return {"username": row.username, "role": row.role, "active": row.active, **bounds_facts(row)}
+
+
+def _leads(user: Facts) -> bool:
+    return user["role"] == "admin" and bool(user["active"])
+
+
+def bounds_facts(row: UserRow | ApiKeyRow) -> Facts:
+    """Limits and budget as the audit keeps them."""
+    names = ("rpm", "tpm", "concurrency", "budget_amount", "budget_period")
+    return {name: getattr(row, name) for name in names}
 
 
 def limits_of(row: UserRow | ApiKeyRow) -> Limits:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from flask import Response
@@ -23,6 +23,7 @@ from app.domain.errors import InvalidRequest
 from app.utils.clock import rfc3339
 
 MAX_BUDGET_USD = 9_000_000
+Item = TypeVar("Item")
 _UNTEXT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -180,6 +181,20 @@ def json_reply(payload: Any, status: int = 200, headers: Mapping[str, str] | Non
 def empty() -> Response:
     """204."""
     return Response(status=204)
+
+
+def place(query: Mapping[str, Any]) -> str | None:
+    """The id after which the page begins that a ListQuery asks for. Raises InvalidRequest."""
+    return decode_cursor(query["cursor"], 1)[0] if "cursor" in query else None
+
+
+def paged(
+    found: Sequence[Item], query: Mapping[str, Any], id_of: Callable[[Item], str], shown: Callable[[Item], Any]
+) -> Response:
+    """A page of a list. found: one item more than were asked for where there are more."""
+    page = found[: query["limit"]]
+    cursor = encode_cursor(id_of(page[-1])) if len(found) > len(page) else None
+    return success({"items": [shown(item) for item in page], "next_cursor": cursor})
 
 
 def encode_cursor(*parts: str) -> str:

@@ -34,6 +34,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("prompt_id", "n", name=op.f("pk_attempts")),
     )
     op.create_table(
+        "audit",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.String(length=36), nullable=False),
+        sa.Column("actor", sa.String(length=64), nullable=False),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column(
+            "before",
+            sa.JSON(none_as_null=True).with_variant(
+                postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), "postgresql"
+            ),
+            nullable=True,
+        ),
+        sa.Column(
+            "after",
+            sa.JSON(none_as_null=True).with_variant(
+                postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), "postgresql"
+            ),
+            nullable=True,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+    )
+    op.create_table(
         "budgets",
         sa.Column("scope", sa.String(length=36), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
@@ -373,4 +397,5 @@ def downgrade() -> None:
     )
     op.drop_table("conversations")
     op.drop_table("budgets")
+    op.drop_table("audit")
     op.drop_table("attempts")

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 
 from app.domain.accounts import ApiKey, NewKey, User
+from app.domain.audit import Actor
 from app.domain.caller import Budget, Caller, Limits
 from app.domain.errors import Forbidden, InvalidRequest, NotFound
 from app.repositories.api_keys import ApiKeys
@@ -25,8 +26,8 @@ class KeyService:
         self._users = users
         self._revoked = revoked
 
-    def create(self, user_id: str, wish: NewKey) -> tuple[ApiKey, str]:
-        """Make a key. The second is the key itself, which nobody sees again.
+    def create(self, user_id: str, wish: NewKey, actor: Actor | None = None) -> tuple[ApiKey, str]:
+        """Make a key; actor: the admin who does it for the user. The second is the key itself, which nobody sees again.
 
         Raises InvalidRequest naming the field, Conflict at 100 keys, NotFound without the user.
         """
@@ -36,10 +37,10 @@ class KeyService:
         now = utcnow()
         if wish.expires_at is not None and wish.expires_at <= now:
             raise InvalidRequest("expires_at is over already.", field="expires_at")
-        _check_budget(wish.budget, user)
+        check_budget(wish.budget, user)
         key = f"sk-{new_secret(32)}"
         digest = hashlib.sha256(key.encode()).digest()
-        return self._keys.add(new_id(), user_id, wish, key[:SHOWN], digest, now), key
+        return self._keys.add(new_id(), user_id, wish, key[:SHOWN], digest, now, actor), key
 
     def page(self, caller: Caller, limit: int, before: str | None) -> list[ApiKey]:
         """The caller's keys that are not revoked, newest first, from after the key `before`."""
@@ -71,8 +72,8 @@ def _is_bounded(caller: Caller) -> bool:
     return caller.key_limits != Limits() or any(bound is not None for bound in bounds)
 
 
-def _check_budget(budget: Budget | None, user: User) -> None:
-    """A key's cap may stand above its user's only where it is over a longer time."""
+def check_budget(budget: Budget | None, user: User) -> None:
+    """A key's cap may stand above its user's only where it is over a longer time. Raises InvalidRequest."""
     if budget is None or user.budget is None or _LENGTH[budget.period] > _LENGTH[user.budget.period]:
         return
     if budget.amount > user.budget.amount:

@@ -8,9 +8,11 @@ from app.domain.caller import Budget
 from app.repositories.api_keys import ApiKeys
 from app.repositories.database import Database
 from app.repositories.epochs import EpochRows
+from app.repositories.installation import Installation
 from app.repositories.refresh_families import RefreshFamilies
 from app.repositories.spending import Spending
 from app.repositories.users import Users
+from app.services.accounts.admin import AccountAdmin
 from app.services.accounts.callers import CallerRegistry, HotEpochs
 from app.services.accounts.hashing import THREADS, PasswordHasher
 from app.services.accounts.keys import KeyService
@@ -32,6 +34,7 @@ class Accounts:
     watch: EpochWatch
     guard: LoginGuard
     spending: Spending
+    admin: AccountAdmin
 
 
 def build(
@@ -60,12 +63,14 @@ def build(
         registration_open=registration_open,
         default_budget=default_budget,
     )
+    making = KeyService(keys, users, registry.revoked)
     return Accounts(
         service=service,
         sessions=sessions,
-        keys=KeyService(keys, users, registry.revoked),
+        keys=making,
         registry=registry,
         watch=EpochWatch(registry, hot, EpochRows(database)),
         guard=guard,
         spending=Spending(database),
+        admin=AccountAdmin(users, keys, making, Installation(database), registry.revoked),
     )
