@@ -64,7 +64,7 @@ class Invariants:
             assert line["status"] != 500, line
             if line["status"] == 200:
                 assert len(rows) == 1, f"{line} has the rows {rows}"
-            elif line["status"] in (401, 404, 405, 415):
+            elif line["status"] in (401, 404, 405, 415, 429):
                 assert rows == [], f"{line} has the rows {rows}"
             assert all(row["state"] in STATES for row in rows)
         if client := gateway.redis():

@@ -245,6 +245,18 @@ def test_guessing_at_keys_is_a_rate_limit_error(gateway: Gateway, oai: openai.Op
     assert oai.with_options(default_headers=from_there).models.list().data
 
 
+def test_a_limit_that_is_reached_is_a_rate_limit_error(gateway: Gateway, sdk: Sdk) -> None:
+    reply = gateway.post("/api/keys", {"name": "once a minute", "rpm": 1})
+    once = sdk.with_options(api_key=reply.json()["data"]["key"])
+    assert once.chat.completions.create(model=GROQ, messages=_user("hi")).choices
+    before = gateway.stored()
+    with pytest.raises(_module(sdk).RateLimitError) as fault:
+        once.chat.completions.create(model=GROQ, messages=_user("hi"))
+    assert _said(fault)["details"] == {"limit": "key", "reason": "requests"}
+    assert 1 <= int(fault.value.response.headers["retry-after"]) <= 60
+    assert gateway.stored() == before
+
+
 def test_a_stream_that_breaks_is_an_api_error(gateway: Gateway, oai: openai.OpenAI, invariants: Invariants) -> None:
     gateway.all_providers("cut-after-2")
     stream = oai.chat.completions.create(model=GROQ, messages=_user("a b c"), stream=True)

@@ -141,6 +141,20 @@ def test_fault_3_01_a_client_that_leaves_after_the_end_was_complete(gateway: Gat
     assert {row["state"] for row in _rows_since(gateway, known, len(clients))} == {"complete"}
 
 
+def test_fault_3_01_nothing_is_held_in_redis_of_clients_that_left(production: Gateway) -> None:
+    """Twenty streams left by their clients, over two workers: no place, no lease, no window is held by them."""
+    invariants = Invariants(production)
+    production.behave("silent-after-2")
+    clients = [RawClient(production, APP, _body(APP, "a b c")) for _ in range(20)]
+    for client in clients:
+        client.read_until(b"to: ")
+    since = _close_all(clients)
+    _all_left(production, since, len(clients))
+    for client in clients:
+        assert production.settled(client.prompt_id)["state"] == "client_gone"
+    invariants.check()
+
+
 # --- 3.2, 3.3 stray bytes and half-closed connections --------------------------------------------------------------
 
 
