@@ -28,6 +28,7 @@ from app.repositories.budgets import Budgets
 from app.repositories.conversations import Conversations
 from app.repositories.database import Database
 from app.repositories.group_commit import GroupCommit
+from app.repositories.idempotency import IdempotencyRows
 from app.repositories.migrate import at_head
 from app.repositories.model_rows import ModelRows
 from app.repositories.reports import Reports
@@ -51,6 +52,7 @@ from app.routes import (
     stats,
     usage,
 )
+from app.routes.exactly_once import ExactlyOnce
 from app.schemas import json_body
 from app.schemas.blueprint import Blueprint
 from app.services.accounts import room as accounts_room
@@ -63,6 +65,7 @@ from app.services.chat.conversations import ConversationService
 from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover, RetryRules, Timeouts
 from app.services.chat.health import HealthBoard
+from app.services.chat.idempotency import Idempotency
 from app.services.chat.orchestrator import ChatOrchestrator
 from app.services.chat.recall import Recall
 from app.services.chat.selector import LLMSelectorService
@@ -74,6 +77,7 @@ from app.stores.chat_state import ChatState
 from app.stores.embedded import EmbeddedRedis
 from app.stores.group_trip import GroupTrip
 from app.stores.health_state import HealthState
+from app.stores.idempotency import HotClaims
 from app.stores.login_guard import LoginGuard
 from app.stores.scripts import ScriptRunner
 from app.transport.pooled import PooledTransport
@@ -131,12 +135,17 @@ def build(settings: Settings | None = None) -> Flask:
     chats = _chats(settings, stores, accounts, catalogue, board, transport)
     readiness = _readiness(settings, stores, lifecycle)
     _middleware(app, settings, accounts, lifecycle, written)
-    docs.register(app, _doors(stores, accounts, catalogue, chats, board, readiness, InFlight(lifecycle)), VERSION)
+    keyed = Idempotency(HotClaims(stores.redis), IdempotencyRows(stores.database))
+    in_flight = InFlight(lifecycle)
+    once = ExactlyOnce(keyed, in_flight, longest_wait=settings.stream_timeout)
+    docs.register(app, _doors(stores, accounts, catalogue, chats, board, readiness, in_flight, keyed, once), VERSION)
     _shell(app, settings)
     accounts.watch.start()
+    keyed.start()
     discovery.start()
     lifecycle.on_close("transport", transport.close)
     lifecycle.on_close("discovery", discovery.stop)
+    lifecycle.on_close("idempotency keys", keyed.stop)
     return app
 
 
@@ -331,17 +340,19 @@ def _doors(
     board: HealthBoard,
     readiness: Readiness,
     in_flight: InFlight,
+    keyed: Idempotency,
+    once: ExactlyOnce,
 ) -> Iterable[Blueprint]:
     yield pages.blueprint()
     yield health.blueprint(readiness)
     yield auth.blueprint(accounts.service, accounts.sessions)
     yield profile.blueprint(accounts.service, accounts.spending)
     yield keys.blueprint(accounts.keys, accounts.spending)
-    yield chat.blueprint(chats, in_flight)
-    yield from openai.blueprints(chats, catalogue, in_flight)
+    yield chat.blueprint(chats, in_flight, once)
+    yield from openai.blueprints(chats, catalogue, in_flight, once)
     yield short_auth.blueprint(accounts.service)
-    yield short_chat.blueprint(chats, catalogue, in_flight)
-    yield conversations.blueprint(stores.conversations, ConversationService(stores.conversations, stores.hot))
+    yield short_chat.blueprint(chats, catalogue, in_flight, once)
+    yield conversations.blueprint(stores.conversations, ConversationService(stores.conversations, stores.hot, keyed))
     yield short_history.blueprint(stores.conversations)
     yield receipts.blueprint(Requests(stores.database))
     yield usage.blueprint(Reports(stores.database))

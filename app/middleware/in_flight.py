@@ -7,6 +7,7 @@ readability: a peek is blinded by one pipelined byte, a hang-up is not.
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -26,17 +27,18 @@ class InFlight:
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self._lifecycle = lifecycle
-        self._watched: dict[int, Cancel] = {}
+        self._watched: dict[int, Chat] = {}
         self._watcher: gevent.Greenlet | None = None
         self._sockets = _poll()
 
-    def begin(self, client: Any | None, *, drain: bool) -> Chat:
+    def begin(self, client: Any | None, *, drain: bool, wanted: Callable[[], bool] | None = None) -> Chat:
         """A chat that begins. client: the server's socket, None where there is none; drain: the caller wants the
-        answer finished and stored though nobody reads it."""
-        chat = Chat(self, -1 if client is None or drain else client.fileno())
+        answer finished and stored though nobody reads it; wanted: whether somebody else does, asked once its client
+        has left."""
+        chat = Chat(self, -1 if client is None or drain else client.fileno(), wanted)
         self._lifecycle.enter(chat.cancel)
         if chat.fd >= 0:
-            self._watched[chat.fd] = chat.cancel
+            self._watched[chat.fd] = chat
             self._sockets.register(chat.fd, GONE)
             if self._watcher is None:
                 self._watcher = gevent.spawn(self._watch)
@@ -44,7 +46,7 @@ class InFlight:
 
     def end(self, chat: Chat) -> None:
         self._lifecycle.leave(chat.cancel)
-        if self._watched.get(chat.fd) is chat.cancel:
+        if self._watched.get(chat.fd) is chat:
             del self._watched[chat.fd]
             self._sockets.unregister(chat.fd)
 
@@ -52,21 +54,31 @@ class InFlight:
         while True:
             gevent.sleep(POLL_SECONDS)
             for fd, _ in self._sockets.poll(0):
-                cancel = self._watched.pop(fd, None)
+                chat = self._watched.pop(fd, None)
                 self._sockets.unregister(fd)
-                if cancel is not None:
-                    cancel.cancel(CLIENT_GONE)
+                if chat is None:
+                    continue
+                if chat.wanted is None:
+                    chat.cancel.cancel(CLIENT_GONE)
+                else:
+                    gevent.spawn(chat.left)
 
 
 class Chat:
     """One chat in flight. End it, always; a second end does nothing."""
 
-    __slots__ = ("_in_flight", "cancel", "fd")
+    __slots__ = ("_in_flight", "cancel", "fd", "wanted")
 
-    def __init__(self, in_flight: InFlight, fd: int) -> None:
+    def __init__(self, in_flight: InFlight, fd: int, wanted: Callable[[], bool] | None) -> None:
         self.cancel = Cancel()
         self.fd = fd
+        self.wanted = wanted
         self._in_flight = in_flight
 
     def end(self) -> None:
         self._in_flight.end(self)
+
+    def left(self) -> None:
+        """Its client is gone: stop it, unless somebody else waits for it."""
+        if self.wanted is None or not self.wanted():
+            self.cancel.cancel(CLIENT_GONE)

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 from flask import Response, request
 
+from app.domain.caller import Caller
 from app.middleware.caller import require_caller
 from app.middleware.in_flight import InFlight
 from app.middleware.request_id import request_id
+from app.routes.exactly_once import ExactlyOnce
 from app.routes.streaming import answer, answer_headers, client_socket, wants_drain
 from app.schemas import chat_docs, models, short_chat
 from app.schemas.blueprint import Blueprint
 from app.schemas.json_body import read_json
 from app.services.catalogue.catalogue import Catalogue
+from app.services.chat.idempotency import Lead
 from app.services.chat.orchestrator import ChatOrchestrator
 
 
-def blueprint(chats: ChatOrchestrator, catalogue: Catalogue, in_flight: InFlight) -> Blueprint:
+def blueprint(chats: ChatOrchestrator, catalogue: Catalogue, in_flight: InFlight, once: ExactlyOnce) -> Blueprint:
     blp = Blueprint("short_chat", __name__, description="Chat for scripts and curl: no envelope.")
 
     @blp.route("/chat", methods=["POST"])
     @blp.doc(
         summary="Say something and get the answer",
         parameters=[
+            chat_docs.IDEMPOTENCY_KEY,
             {"name": "model", "in": "query", "schema": chat_docs.STRING},
             {"name": "ignore_cache", "in": "query", "schema": chat_docs.BOOLEAN},
         ],
@@ -31,8 +37,11 @@ def blueprint(chats: ChatOrchestrator, catalogue: Catalogue, in_flight: InFlight
     )
     def chat() -> Response:
         caller = require_caller()
+        return once.reply(caller, partial(reply, caller))
+
+    def reply(caller: Caller, lead: Lead | None) -> Response:
         asked = short_chat.parse_chat(read_json(), request.args.to_dict(), caller, request_id(), drain=wants_drain())
-        done = answer(chats, asked, in_flight, client_socket())
+        done = answer(chats, asked, in_flight, client_socket(), lead)
         body = orjson.dumps(short_chat.reply(asked, done))
         return Response(body, headers=answer_headers(done), content_type="application/json")
 

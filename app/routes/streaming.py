@@ -20,6 +20,7 @@ from app.middleware import chat_facts
 from app.middleware.errors import error_object
 from app.middleware.in_flight import Chat, InFlight
 from app.middleware.limit_headers import limit_headers
+from app.services.chat.idempotency import Lead
 from app.services.chat.orchestrator import ChatOrchestrator
 
 COMMENT = b": still here\n\n"
@@ -41,9 +42,12 @@ class Writer(Protocol):
     def error(self, shown: dict[str, Any]) -> bytes: ...
 
 
-def answer(orchestrator: ChatOrchestrator, asked: ChatRequest, in_flight: InFlight, client: Any | None) -> Done:
-    """Run a chat that is answered in one piece. Raises the DomainError it ended in."""
-    chat = in_flight.begin(client, drain=asked.drain)
+def answer(
+    orchestrator: ChatOrchestrator, asked: ChatRequest, in_flight: InFlight, client: Any | None, lead: Lead | None
+) -> Done:
+    """Run a chat that is answered in one piece. lead: of one under an Idempotency-Key. Raises the DomainError it
+    ended in."""
+    chat = _begin(asked, in_flight, client, lead)
     try:
         for event in orchestrator.run(asked, chat.cancel):
             chat_facts.note(request.environ, event)
@@ -54,6 +58,13 @@ def answer(orchestrator: ChatOrchestrator, asked: ChatRequest, in_flight: InFlig
         raise RuntimeError("a chat ended without an ending")
     finally:
         chat.end()
+
+
+def _begin(asked: ChatRequest, in_flight: InFlight, client: Any | None, lead: Lead | None) -> Chat:
+    if lead is None:
+        return in_flight.begin(client, drain=asked.drain)
+    lead.conversation = asked.conversation.public_id if asked.conversation else None
+    return in_flight.begin(client, drain=asked.drain, wanted=lead.wanted)
 
 
 def wants_drain() -> bool:
@@ -101,12 +112,13 @@ def stream(
     client: Any | None,
     writer: Writer,
     path: str,
+    lead: Lead | None,
 ) -> Response:
-    """Begin a streamed reply. path: of the request, it says the door's error shape.
+    """Begin a streamed reply. path: of the request, it says the door's error shape. lead: as for `answer`.
 
     Raises the DomainError of a chat that failed before anything was sent.
     """
-    chat = in_flight.begin(client, drain=asked.drain)
+    chat = _begin(asked, in_flight, client, lead)
     events = orchestrator.run(asked, chat.cancel)
     body = StreamBody(chat, events, writer, path, drain=asked.drain)
     try:
@@ -122,11 +134,12 @@ def stream(
 class StreamBody:
     """The reply's iterator. Closing it, begun or not, ends the chat and closes the provider's connection.
 
-    drain: the answer is finished and stored though its reader has left.
+    drain: the answer is finished and stored though its reader has left. whole: its end was written, and not an error.
     """
 
     def __init__(self, chat: Chat, events: Iterator[ChatEvent], writer: Writer, path: str, *, drain: bool) -> None:
-        self._drain = drain
+        self.drains = drain
+        self.whole = False
         self._environ = request.environ
         self._path = path
         self._chat = chat
@@ -164,7 +177,7 @@ class StreamBody:
         self._out = iter(())
         close = getattr(self._events, "close", None)
         try:
-            if self._drain:
+            if self.drains:
                 # The server closes us when a write fails; what is left of the answer is heard by nobody but the store.
                 for _ in self._events:
                     pass
@@ -209,6 +222,7 @@ class StreamBody:
             case Restart():
                 return writer.restart(event)
             case Done():
+                self.whole = True
                 return writer.end(event)
             case Failed():
                 return writer.error(error_object(event.error, self._path))

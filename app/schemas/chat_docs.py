@@ -8,6 +8,13 @@ STRING = {"type": "string"}
 INTEGER = {"type": "integer"}
 BOOLEAN = {"type": "boolean"}
 
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same request under the same key within 24 hours gets the same answer and is charged once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
 
 def body(required: list[str], properties: dict[str, Any], *, extra: bool = False) -> dict[str, Any]:
     """A JSON request body; extra: other fields are taken too."""

@@ -26,6 +26,21 @@ class Hot:
         self.in_sql.append(self._conversations.window(user_id, public_id, 10) is not None)
 
 
+class Kept:
+    """Where the answers under idempotency keys would be."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[tuple[str, str]] = []
+
+    def forget(self, user_id: str, conversation: str) -> None:
+        self.forgotten.append((user_id, conversation))
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
 @pytest.fixture
 def conversations(database: Database) -> Conversations:
     commits = GroupCommit(database)
@@ -40,8 +55,8 @@ def hot(conversations: Conversations) -> Hot:
 
 
 @pytest.fixture
-def service(conversations: Conversations, hot: Hot) -> ConversationService:
-    return ConversationService(conversations, hot)
+def service(conversations: Conversations, hot: Hot, kept: Kept) -> ConversationService:
+    return ConversationService(conversations, hot, kept)
 
 
 def public_id(conversations: Conversations) -> str:
@@ -49,10 +64,12 @@ def public_id(conversations: Conversations) -> str:
 
 
 def test_what_is_hot_is_dropped_before_the_rows_and_once_more_after(
-    service: ConversationService, conversations: Conversations, hot: Hot
+    service: ConversationService, conversations: Conversations, hot: Hot, kept: Kept
 ) -> None:
-    service.delete("user-1", public_id(conversations))
+    mine = public_id(conversations)
+    service.delete("user-1", mine)
     assert hot.in_sql == [True, False]
+    assert kept.forgotten == [("user-1", mine), ("user-1", mine)]
 
 
 def test_without_redis_nothing_is_deleted(service: ConversationService, conversations: Conversations, hot: Hot) -> None:

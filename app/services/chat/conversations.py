@@ -23,12 +23,24 @@ class HotWindows(Protocol):
         """Drop what is hot of it. Raises Unavailable."""
 
 
+class KeptAnswers(Protocol):
+    def forget(self, user_id: str, conversation: str) -> None:
+        """Drop the answers that are kept under idempotency keys. Raises Unavailable."""
+
+
 class ConversationService:
     """Renames and deletes conversations, in SQL and where they are hot."""
 
-    def __init__(self, conversations: Conversations, hot: HotWindows, now: Callable[[], datetime] = utcnow) -> None:
+    def __init__(
+        self,
+        conversations: Conversations,
+        hot: HotWindows,
+        answers: KeptAnswers,
+        now: Callable[[], datetime] = utcnow,
+    ) -> None:
         self._conversations = conversations
         self._hot = hot
+        self._answers = answers
         self._now = now
 
     def rename(self, user_id: str, public_id: str, title: str) -> ConversationSummary:
@@ -44,15 +56,20 @@ class ConversationService:
     def delete(self, user_id: str, public_id: str) -> None:
         """Delete it for good. Raises NotFound, and Unavailable with nothing deleted.
 
-        The hot window is dropped before, so that without Redis nothing is deleted of which a copy would come
-        back with it; and after, since a chat in between may have laid it down anew.
+        The hot window, and the answers kept under idempotency keys, are dropped before, so that without Redis nothing
+        is deleted of which a copy would come back with it; and after, since a chat in between may have laid them down
+        anew.
         """
-        self._hot.forget_conversation(user_id, public_id)
+        self._forget(user_id, public_id)
         self._conversations.delete(user_id, public_id, self._now())
         try:
-            self._hot.forget_conversation(user_id, public_id)
+            self._forget(user_id, public_id)
         except Unavailable:
             log.warning("a deleted conversation may be hot until its window expires")
+
+    def _forget(self, user_id: str, public_id: str) -> None:
+        self._hot.forget_conversation(user_id, public_id)
+        self._answers.forget(user_id, public_id)
 
 
 def _visible(char: str) -> str:
