@@ -1,6 +1,7 @@
 """`make bench`: a bare server, ours, the bare one again, in one run; what they cost goes into bench/REPORT.md.
 
---seconds N: length of each load (5). --only services|embedded: one pair of stores. --no-report: print only.
+--seconds N: length of each load (5). --rounds N: of so many the one of median cost is told, load by load (1).
+--only services|embedded: one pair of stores. --no-report: print only.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,10 +39,10 @@ def main() -> None:
     missing = [tool for tool in ("wrk", "gcc") if shutil.which(tool) is None]
     if missing:
         sys.exit(f"make bench needs {' and '.join(missing)} (on Debian: apt-get install {' '.join(missing)})")
-    sessions = list(_sessions(options.seconds, options.only))
+    sessions = list(_sessions(options.seconds, options.rounds, options.only))
     if not sessions:
         sys.exit("nothing was measured")
-    told = report.render(sessions, options.seconds, CHUNKS)
+    told = report.render(sessions, options.seconds, options.rounds, CHUNKS)
     print("\n" + told)
     if options.report:
         (stage.HERE / "REPORT.md").write_text(told)
@@ -50,18 +51,33 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", choices=["services", "embedded"])
     parser.add_argument("--no-report", dest="report", action="store_false")
     return parser.parse_args()
 
 
-def _sessions(seconds: int, only: str | None) -> Iterator[Session]:
+def _sessions(seconds: int, rounds: int, only: str | None) -> Iterator[Session]:
     if only != "embedded":
         with stage.real_stores() as stores:
             if stores is not None:
-                yield _measured("Redis and PostgreSQL", stores, seconds)
+                yield _median([_measured("Redis and PostgreSQL", stores, seconds) for _ in range(rounds)])
     if only != "services":
-        yield _measured("embedded (fakeredis, SQLite)", {}, seconds)
+        yield _median([_measured("embedded (fakeredis, SQLite)", {}, seconds) for _ in range(rounds)])
+
+
+def _median(rounds: list[Session]) -> Session:
+    """Of each load the figures whose CPU is the median over the rounds."""
+    return Session(
+        rounds[0].stores,
+        [_middle(found) for found in zip(*(round_.bare for round_ in rounds), strict=True)],
+        [_middle(found) for found in zip(*(round_.ours for round_ in rounds), strict=True)],
+        sorted(round_.direct_p50 for round_ in rounds)[len(rounds) // 2],
+    )
+
+
+def _middle(found: Sequence[Figures]) -> Figures:
+    return sorted(found, key=lambda figures: figures.cpu_us)[len(found) // 2]
 
 
 def _measured(name: str, stores: Mapping[str, str], seconds: int) -> Session:

@@ -19,8 +19,8 @@ _BARE_CHUNK_US = 42
 _HEAD = """\
 # What the server costs
 
-Written by `make bench` on {day}: {machine}, one worker, {seconds} s a load. The machine was shared with the load, the
-upstreams and the stores.
+Written by `make bench` on {day}: {machine}, one worker, {seconds} s a load, of {rounds}
+round(s) the one of median cost. The machine was shared with the load, the upstreams and the stores.
 
 `bare` is the least that Flask, gevent and geventhttpclient can do (no caller, limits or ledger), measured before and
 after in the same run. **Read figures as multiples of bare**: µs differ from machine to machine and hour to hour. CPU
@@ -36,9 +36,9 @@ def line(figures: Figures) -> str:
     )
 
 
-def render(sessions: Sequence[Session], seconds: int, chunks: int) -> str:
+def render(sessions: Sequence[Session], seconds: int, rounds: int, chunks: int) -> str:
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    parts = [_HEAD.format(day=datetime.now(UTC).date(), machine=machine, seconds=seconds)]
+    parts = [_HEAD.format(day=datetime.now(UTC).date(), machine=machine, seconds=seconds, rounds=rounds)]
     for session in sessions:
         parts += _session(session, chunks)
     return "\n".join(parts)
