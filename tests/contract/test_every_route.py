@@ -29,7 +29,12 @@ SOUND: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/register"): {"username": "fresh", "password": PASSWORD},
     ("post", "/chat"): {"prompt": "Hello"},
     ("patch", "/api/conversations/{public_id}"): {"title": "New"},
+    ("patch", "/api/admin/users/{user_id}"): {"rpm": 5},
+    ("post", "/api/admin/keys"): {"user_id": UNKNOWN, "name": "laptop"},
+    ("patch", "/api/admin/keys/{key_id}"): {"name": "laptop"},
+    ("patch", "/api/admin/budget"): {"amount": 9_000_000, "period": "total"},
 }
+ADMIN = "/api/admin"
 
 VALUES: dict[str, Any] = {
     "string": "x",
@@ -49,7 +54,21 @@ def document(live_server: LiveServer) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def person(live_server: LiveServer) -> Person:
-    return Person(live_server.url)
+    """A user; an admin where only admins are let in."""
+    return Both(live_server)
+
+
+class Both(Person):
+    def __init__(self, live_server: LiveServer) -> None:
+        super().__init__(live_server.url)
+        self._admins = {"Authorization": f"Bearer {live_server.first_key()}"}
+
+    def headers(self, path: str) -> dict[str, str]:
+        return self._admins if path.startswith(ADMIN) else {"Authorization": f"Bearer {self.token}"}
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        options["headers"] = {**options.get("headers", {}), **self.headers(path)}
+        return super().call(method, path, **options)
 
 
 def bodies(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -191,7 +210,7 @@ def test_fault_2_17_what_is_anothers_is_404_like_what_is_not_there_at_every_rout
     }
     for path, method, _ in operations(document):
         names = set(re.findall(r"\{([^}]+)\}", path)) - {"model_id"}
-        if not names:
+        if not names or path.startswith(ADMIN):
             continue
         assert names <= owned.keys(), f"{path}: say in this test what another user owns of it"
         replies = []
@@ -208,6 +227,8 @@ def test_fault_2_17_what_is_anothers_is_404_like_what_is_not_there_at_every_rout
 TAKES_ID = {"conversation_id", "replaces"}
 LATER = {"template_id", "attachments"}
 OWN_NAME = {"session_id"}
+#: What an admin says whose it is meant to be.
+ADMINS = {"user_id"}
 
 
 def test_fault_2_17_anothers_id_in_a_body_or_query_is_404_like_an_unknown_one(
@@ -218,6 +239,8 @@ def test_fault_2_17_anothers_id_in_a_body_or_query_is_404_like_an_unknown_one(
     own = stranger.chat("Something of my own")
     ids = {"conversation_id": said["conversation_id"], "replaces": said["prompt_id"]}
     for method, path, schema in bodies(document):
+        if path.startswith(ADMIN):
+            continue
         for name in TAKES_ID & schema["properties"].keys():
             base = SOUND[method, path] | ({"conversation_id": own["conversation_id"]} if name == "replaces" else {})
             foreign, unknown = (stranger.call(method, path, json=base | {name: id_}) for id_ in (ids[name], UNKNOWN))
@@ -234,7 +257,7 @@ def test_every_field_that_names_an_id_is_known_to_these_tests(document: dict[str
     found = {name for _, _, schema in bodies(document) for name in schema["properties"] if ids.search(name)}
     for _, _, operation in operations(document):
         found |= {p["name"] for p in operation.get("parameters", []) if p["in"] == "query" and ids.search(p["name"])}
-    assert found <= TAKES_ID | LATER | OWN_NAME
+    assert found <= TAKES_ID | LATER | OWN_NAME | ADMINS
 
 
 ODD = ["%00", "%ff", "%2e%2e", "..%2f..%2fetc%2fpasswd", "a%2fb", "a%5cb", "%0d%0aX:1", "é" * 200, "../" * 1000]
@@ -246,8 +269,10 @@ def test_fault_1_22_an_odd_id_is_404_at_every_route(odd: str, document: dict[str
         if "{" not in path or "model_id" in path:
             continue
         url = person.url + re.sub(r"\{[^}]+\}", "@", path)
-        token = {"Authorization": f"Bearer {person.token}"}
-        prepared = requests.Request(method.upper(), url, headers=token, json=SOUND.get((method, path))).prepare()
+        assert isinstance(person, Both)
+        prepared = requests.Request(
+            method.upper(), url, headers=person.headers(path), json=SOUND.get((method, path))
+        ).prepare()
         assert prepared.url is not None
         prepared.url = prepared.url.replace("@", odd)  # as it stands: the library would tidy it
         reply = requests.Session().send(prepared, timeout=10, allow_redirects=False)
@@ -264,7 +289,7 @@ def test_fault_1_23_head_and_options_change_nothing_at_any_route(
         url = re.sub(r"\{[^}]+\}", begun, path)
         for method in ("HEAD", "OPTIONS"):
             reply = person.call(method, url)
-            assert reply.status_code in (200, 400, 404, 405), f"{method} {path}"
+            assert reply.status_code in (200, 400, 403, 404, 405), f"{method} {path}"
             assert reply.content == b""
             assert reply.headers["x-request-id"]
     assert person.get(f"/api/conversations/{begun}").json()["data"]["message_count"] == 2
@@ -279,3 +304,22 @@ def test_fault_1_23_other_methods_are_405_with_allow_at_every_route(
         reply = person.call(method, re.sub(r"\{[^}]+\}", "x", path))
         assert reply.status_code == 405, f"{method} {path}: {reply.status_code}"
         assert reply.headers["allow"]
+
+
+def test_fault_1_9_what_is_an_admins_is_403_for_users_and_401_for_strangers_at_every_route(
+    document: dict[str, Any], live_server: LiveServer
+) -> None:
+    user = Person(live_server.url)
+    key = user.call("POST", "/api/keys", json={"name": "mine"}).json()["data"]["key"]
+    admins = [(path, method) for path, method, _ in operations(document) if path.startswith(ADMIN)]
+    assert len(admins) > 5
+    for path, method in admins:
+        url = live_server.url + re.sub(r"\{[^}]+\}", UNKNOWN, path)
+        for token, status in ((user.token, 403), (key, 403), (None, 401)):
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            for body in (SOUND.get((method, path)), {"nonsense": 1}):
+                reply = requests.request(method, url, headers=headers, json=body, timeout=10)
+                assert reply.status_code == status, f"{method} {path} {reply.text}"
+        for other in ("/api//admin", "/API/admin"):
+            reply = requests.get(live_server.url + path.replace(ADMIN, other), timeout=10)
+            assert reply.status_code == 404, reply.url
