@@ -67,7 +67,7 @@ def _answer(reply: HttpReply, wire: Wire, call: ProviderCall, patience: Patience
     if _is_json(first):
         yield from wire.decode_reply((yield from _whole(first, blocks)), answers)
         return
-    events = sse.decode(_until_complete(chain((first,), blocks), answers, patience))
+    events = sse.decode(_until_complete(chain((first,) if first else (), blocks), answers, patience))
     yield from wire.decode_stream(events, answers, patience)
 
 
