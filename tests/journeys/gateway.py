@@ -30,8 +30,10 @@ GROQ, GEMINI, CLAUDE = "llama-3.1-8b-instant", "gemini-2.0-flash", "claude-haiku
 #: Reasoning, and it sees.
 OPENAI = "gpt-6-luna"
 HASTY = Path(__file__).with_name("hasty.py")
+#: What a provider says of a request and not of itself.
+CALLERS_FAULTS = {"status-400", "too-long", "filtered"}
 #: Words after which nothing is to be forgotten: the provider did not fail.
-HARMLESS = re.compile(r"(healthy|tick-\d+|slow-\d+|chunks-\d+|echo|nul|reasoning|\+)*\Z")
+HARMLESS = re.compile(r"(healthy|tick-\d+|slow-\d+|chunks-\d+(-of-\d+)?|echo|nul|reasoning|\+)*\Z")
 TABLES = ("requests", "attempts", "conversations", "messages")
 
 
@@ -112,14 +114,15 @@ class Gateway:
         data = self._well(self.http.post(f"{self.url}/api/auth/register", json=body, timeout=20))["data"]
         return {"Authorization": f"Bearer {data['access_token']}"}
 
-    def behave(self, as_: str, model: str = GROQ) -> None:
-        """From now on the provider of that model does what these words say."""
-        self._troubled |= not HARMLESS.match(as_)
+    def behave(self, as_: str, model: str = GROQ, *, to_leavers: bool = False) -> None:
+        """From now on the provider of that model does what these words say. to_leavers: all who ask it leave before
+        it has failed them, so that nothing is learned of it."""
+        self._troubled |= not to_leavers and not HARMLESS.match(as_)
         self.upstream.behave(as_, model=model)
 
     def all_providers(self, as_: str) -> None:
         """From now on every provider does what these words say, whatever the model."""
-        self._troubled = True
+        self._troubled |= as_ not in CALLERS_FAULTS
         for key in KEYS.values():
             self.upstream.behave(as_, key=key)
 

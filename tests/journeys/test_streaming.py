@@ -88,7 +88,7 @@ def known(gateway: Gateway, invariants: Invariants) -> set[str]:
 
 
 def test_fault_3_01_a_client_that_leaves_before_the_first_byte(gateway: Gateway, known: set[str]) -> None:
-    gateway.behave("silent")
+    gateway.behave("silent", to_leavers=True)
     clients = _streams(gateway, "anyone?")
     clients += [RawClient(gateway, path, _body(path, "?", stream=False)) for path in (APP, OPENAI_DOOR, SHORT)]
     soon(lambda: len(_calls(gateway)) == len(clients))
@@ -101,7 +101,7 @@ def test_fault_3_01_a_client_that_leaves_before_the_first_byte(gateway: Gateway,
 def test_fault_3_01_a_client_that_leaves_in_mid_stream_is_charged_what_the_provider_sent(
     gateway: Gateway, known: set[str]
 ) -> None:
-    gateway.behave("silent-after-3")
+    gateway.behave("silent-after-3", to_leavers=True)
     clients = _streams(gateway, "one two three four")
     for client in clients:
         client.read_until(b"one ")
@@ -123,7 +123,7 @@ def test_fault_3_01_a_client_that_leaves_in_mid_stream_is_charged_what_the_provi
 
 def test_fault_3_01_a_client_that_leaves_at_the_last_chunk(gateway: Gateway, known: set[str]) -> None:
     """The provider has told its finish and owes its usage."""
-    gateway.behave("hang-after-finish")
+    gateway.behave("hang-after-finish", to_leavers=True)
     clients = _streams(gateway, "last words")
     for client in clients:
         client.read_until(b"words")
@@ -144,7 +144,7 @@ def test_fault_3_01_a_client_that_leaves_after_the_end_was_complete(gateway: Gat
 def test_fault_3_01_nothing_is_held_in_redis_of_clients_that_left(production: Gateway) -> None:
     """Twenty streams left by their clients, over two workers: no place, no lease, no window is held by them."""
     invariants = Invariants(production)
-    production.behave("silent-after-2")
+    production.behave("silent-after-2", to_leavers=True)
     clients = [RawClient(production, APP, _body(APP, "a b c")) for _ in range(20)]
     for client in clients:
         client.read_until(b"to: ")
@@ -160,7 +160,7 @@ def test_fault_3_01_nothing_is_held_in_redis_of_clients_that_left(production: Ga
 
 @pytest.mark.parametrize("path", STREAMING_DOORS)
 def test_fault_3_02_a_client_that_said_too_much_is_seen_to_leave(gateway: Gateway, known: set[str], path: str) -> None:
-    gateway.behave("silent-after-1")
+    gateway.behave("silent-after-1", to_leavers=True)
     stray, pipelined = (RawClient(gateway, path, _body(path, "hello")) for _ in range(2))
     for client in (stray, pipelined):
         client.read_until(b"Answer ")
@@ -175,7 +175,7 @@ def test_fault_3_02_a_client_that_said_too_much_is_seen_to_leave(gateway: Gatewa
 
 @pytest.mark.parametrize("path", STREAMING_DOORS)
 def test_fault_3_03_a_half_closed_connection_counts_as_gone(gateway: Gateway, known: set[str], path: str) -> None:
-    gateway.behave("silent-after-1")
+    gateway.behave("silent-after-1", to_leavers=True)
     with RawClient(gateway, path, _body(path, "hello")) as client:
         client.read_until(b"Answer ")
         client.half_close()
