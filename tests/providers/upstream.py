@@ -42,6 +42,8 @@ from tests.providers.faulty import Reply, head, spoil
 from tests.providers.speech import WIRES, Asked, answer, hear_anthropic, hear_gemini, hear_openai
 
 MODELS = ["emulated-small", "emulated-large"]
+#: Listed too where the path has the word `many`: models that a test has to itself.
+SPARES = [f"spare-{n}" for n in range(1000)]
 LONGEST = 120.0
 
 
@@ -273,21 +275,20 @@ class Answerer:
     def _models(self, wire: str) -> Reply:
         asked = Asked(wire, "", False, "")
         reply = Reply(asked, answer(asked, set()))
+        names = MODELS + SPARES * ("/many/" in self.path)
         if wire == "gemini":
             methods = ["generateContent", "countTokens"]
             rows = [
                 {"name": f"models/{name}", "inputTokenLimit": 1_048_576, "supportedGenerationMethods": methods}
-                for name in MODELS
+                for name in names
             ]
             reply.document = {"models": rows}
         elif wire == "anthropic":
             at = "2026-01-01T00:00:00Z"
-            rows = [{"type": "model", "id": name, "display_name": name, "created_at": at} for name in MODELS]
+            rows = [{"type": "model", "id": name, "display_name": name, "created_at": at} for name in names]
             reply.document = {"data": rows, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
         else:
-            rows = [
-                {"id": name, "object": "model", "created": 1_790_000_000, "owned_by": "emulated"} for name in MODELS
-            ]
+            rows = [{"id": name, "object": "model", "created": 1_790_000_000, "owned_by": "emulated"} for name in names]
             reply.document = {"object": "list", "data": rows}
         return reply
 
