@@ -27,12 +27,14 @@ from app.repositories.audit import Audit
 from app.repositories.budgets import Budgets
 from app.repositories.conversations import Conversations
 from app.repositories.database import Database
+from app.repositories.durable import DurableCommits, Replay
 from app.repositories.group_commit import GroupCommit
 from app.repositories.idempotency import IdempotencyRows
 from app.repositories.migrate import at_head
 from app.repositories.model_rows import ModelRows
 from app.repositories.reports import Reports
 from app.repositories.requests import Requests
+from app.repositories.spool import Spool
 from app.routes import (
     admin_accounts,
     admin_audit,
@@ -87,6 +89,8 @@ from app.utils.lifecycle import Lifecycle
 VERSION = "0.1.0"
 MB = 2**20
 log = logging.getLogger(__name__)
+REPLAY_TIMEOUT = 3.0
+"""Seconds for one group of what the database missed; nobody waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class Stores:
     database: Database
     redis: ScriptRunner
     hot: ChatState
-    commits: GroupCommit
+    commits: DurableCommits
     conversations: Conversations
 
 
@@ -182,7 +186,8 @@ def _logs(settings: Settings, lifecycle: Lifecycle) -> logs.Logs:
 def _stores(settings: Settings, lifecycle: Lifecycle) -> Stores:
     database = Database(settings.database_url)
     redis: ScriptRunner = GroupTrip(settings.redis_url) if settings.redis_url else EmbeddedRedis()
-    commits = GroupCommit(database)
+    spool = Spool(settings.instance / "spool", settings.spool_max_mb * MB)
+    commits = DurableCommits(GroupCommit(database), spool)
     hot = ChatState(
         redis,
         ttl=settings.conversation_ttl,
@@ -193,6 +198,9 @@ def _stores(settings: Settings, lifecycle: Lifecycle) -> Stores:
     lifecycle.on_close("redis", redis.close)
     lifecycle.on_close("commits", commits.close)
     return Stores(database, redis, hot, commits, Conversations(database))
+    replay = Replay(spool, GroupCommit(database, timeout=REPLAY_TIMEOUT), hot.forget_conversation)
+    replay.start(commits)
+    lifecycle.on_close("replay", replay.stop)
 
 
 def _accounts(app: Flask, settings: Settings, stores: Stores, lifecycle: Lifecycle) -> Accounts:
@@ -307,7 +315,11 @@ def _readiness(settings: Settings, stores: Stores, lifecycle: Lifecycle) -> Read
 
     return Readiness(
         {"database": database, "redis": redis},
-        {"draining": lambda: lifecycle.draining, "the database's schema is not this code's": schema},
+        {
+            "draining": lambda: lifecycle.draining,
+            "the spool is full": lambda: stores.commits.full,
+            "the database's schema is not this code's": schema,
+        },
         redis_required=settings.redis_down == "closed",
     )
 

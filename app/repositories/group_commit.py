@@ -11,7 +11,7 @@ from app.domain.errors import InternalError, Unavailable
 from app.domain.ledger import SettledChat
 from app.repositories import settle_sqlite
 from app.repositories.database import Database
-from app.repositories.faults import is_away, unavailable
+from app.repositories.faults import is_away, is_conflict, unavailable
 from app.repositories.settle_postgres import PostgresSettler
 from app.utils.gather import Gatherer
 from app.utils.pools import within
@@ -52,6 +52,10 @@ class GroupCommit:
             raise unavailable()
         self._gatherer.submit(chat)
 
+    def write(self, chats: Sequence[SettledChat]) -> Mapping[int, Exception]:
+        """Make them durable in their order, by whoever alone uses this object; the errors by index, as of `submit`."""
+        return self._commit(chats)
+
     def drain(self, timeout: float) -> bool:
         """Wait until all that was submitted is done; False where that took longer than `timeout` seconds."""
         return self._gatherer.drain(timeout)
@@ -86,6 +90,8 @@ class GroupCommit:
     def _named(self, chat: SettledChat, error: Exception) -> Exception:
         if isinstance(error, Unavailable):
             return error
+        if is_conflict(error):
+            return unavailable()
         log.error("a chat cannot be stored", exc_info=error, extra={"request_id": chat.row.prompt_id})
         fault = InternalError("This chat could not be stored.")
         fault.__cause__ = error

@@ -57,6 +57,7 @@ class ChatOrchestrator:
         yield from self._answer(chat, cancel)
 
     def _admit(self, request: ChatRequest) -> ChatRun:
+        self._settlement.check_room()
         chat = ChatRun(request, self._selector.plan(request), monotonic(), utcnow())
         self._entry.admit(chat)
         try:
@@ -73,7 +74,9 @@ class ChatOrchestrator:
         request = chat.request
         try:
             conversation = request.conversation.public_id if request.conversation else None
-            yield Accepted(request.prompt_id, conversation, chat.degraded, chat.standing)
+            yield Accepted(
+                request.prompt_id, conversation, chat.degraded or self._settlement.degraded, chat.standing
+            )
             yield from self._call(chat, cancel)
             yield self._settlement.complete(chat)
         except DomainError as fault:

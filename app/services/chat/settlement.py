@@ -30,7 +30,7 @@ class Settlement:
 
     def complete(self, chat: ChatRun) -> Done:
         """Settle a whole answer and say what it came to. Raises Unavailable where it could not be made durable."""
-        self.settle(chat, "complete")
+        waits = self.settle(chat, "complete")
         model = chat.model or chat.plan.candidates[0].model
         usage = self.usage(chat)
         return Done(
@@ -43,19 +43,28 @@ class Settlement:
             latency_ms=chat.latency_ms,
             ttft_ms=chat.ttft_ms,
             fallback=chat.fallback,
-            degraded=chat.degraded,
+            degraded=chat.degraded or ("database" if waits else None),
             standing=chat.standing,
         )
 
-    def settle(self, chat: ChatRun, state: State) -> None:
-        """Write the terminal row, once."""
+    @property
+    def degraded(self) -> str | None:
+        """The store that is known to be away, where it is the one that this writes to."""
+        return "database" if self._ledger.away else None
+
+    def check_room(self) -> None:
+        """Raises Unavailable where a chat that begins now might not be kept."""
+        self._ledger.check_room()
+
+    def settle(self, chat: ChatRun, state: State) -> bool:
+        """Write the terminal row, once; True where it waits on disk for the database."""
         if chat.settled:
-            return
+            return False
         chat.settled = True
         chat.latency_ms = int((monotonic() - chat.started) * 1000)
         messages = self._messages(chat, state)
         row = self._row(chat, state)
-        self._ledger.settle(
+        return self._ledger.settle(
             SettledChat(row, tuple(chat.attempts), self._conversation(chat) if messages else None, messages),
             self._hot(chat, messages, row.usage),
         )

@@ -14,8 +14,16 @@ log = logging.getLogger(__name__)
 
 
 class Commits(Protocol):
-    def submit(self, chat: SettledChat) -> None:
-        """Return once it is durable; raises Unavailable."""
+    """away: the database was, when it was last needed. full: what is kept in its place has no more room."""
+
+    @property
+    def away(self) -> bool: ...
+
+    @property
+    def full(self) -> bool: ...
+
+    def submit(self, chat: SettledChat) -> bool:
+        """Return once it is durable, True where not yet in the database; raises Unavailable."""
 
 
 class Hot(Protocol):
@@ -30,15 +38,27 @@ class Ledger:
         self._commits = commits
         self._hot = hot
 
-    def settle(self, chat: SettledChat, hot: HotSettlement) -> None:
-        """Make it durable. Raises Unavailable where SQL cannot be reached; Redis being away never holds a reply."""
+    @property
+    def away(self) -> bool:
+        """Whether the database was away when it was last needed."""
+        return self._commits.away
+
+    def check_room(self) -> None:
+        """Raises Unavailable where the row of a chat that begins now might find no place."""
+        if self._commits.full:
+            raise Unavailable("The database cannot be reached and what waits for it has no more room.", retry_after=5)
+
+    def settle(self, chat: SettledChat, hot: HotSettlement) -> bool:
+        """Make it durable; True where it waits on disk for the database. Raises Unavailable where neither takes it;
+        Redis being away never holds a reply."""
         try:
-            self._commits.submit(chat)
+            waits = self._commits.submit(chat)
         except BaseException:
             # What SQL may not have, the window must not show: it is read from SQL again.
             self.release(replace(hot, exchange=(), rebuilt=None, drop=True))
             raise
         self.release(hot)
+        return waits
 
     def release(self, hot: HotSettlement) -> None:
         """Let go of what was held in Redis, without a row: the chat was refused before it was accepted."""

@@ -166,6 +166,8 @@ class Book:
 
     def submit(self, chat: SettledChat) -> None:
         if self.fault is not None:
+    away: bool = False
+    full: bool = False
             raise self.fault
         self.rows.append(chat)
         if self.after_commit is not None:
