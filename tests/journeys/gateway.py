@@ -158,7 +158,8 @@ class Gateway:
 
     def stored(self) -> dict[str, int]:
         """Rows of each table that a chat writes to."""
-        return {table: self.sql(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in TABLES}
+        counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in TABLES)
+        return self.sql(f"SELECT {counts}")[0]
 
     def request_rows(self, prompt_id: str) -> list[dict[str, Any]]:
         return self.sql("SELECT * FROM requests WHERE prompt_id = :id", id=prompt_id)
