@@ -74,6 +74,7 @@ from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.ledger import Ledger
+from app.services.ledger.treasury import Treasury
 from app.settings import Settings
 from app.stores.chat_state import ChatState
 from app.stores.embedded import EmbeddedRedis
@@ -88,9 +89,9 @@ from app.utils.lifecycle import Lifecycle
 
 VERSION = "0.1.0"
 MB = 2**20
-log = logging.getLogger(__name__)
 REPLAY_TIMEOUT = 3.0
 """Seconds for one group of what the database missed; nobody waits for it."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +198,10 @@ def _stores(settings: Settings, lifecycle: Lifecycle) -> Stores:
     lifecycle.on_close("database", database.close)
     lifecycle.on_close("redis", redis.close)
     lifecycle.on_close("commits", commits.close)
-    return Stores(database, redis, hot, commits, Conversations(database))
     replay = Replay(spool, GroupCommit(database, timeout=REPLAY_TIMEOUT), hot.forget_conversation)
     replay.start(commits)
     lifecycle.on_close("replay", replay.stop)
+    return Stores(database, redis, hot, commits, Conversations(database))
 
 
 def _accounts(app: Flask, settings: Settings, stores: Stores, lifecycle: Lifecycle) -> Accounts:
@@ -263,6 +264,10 @@ def _chats(
         reply=settings.reply_timeout,
     )
 
+    bounds = BoundsBook(
+        settings.rate_limit_per_minute if settings.rate_limit_enabled else None, Budgets(stores.database).installation
+    )
+
     def saw(epochs: Epochs) -> None:
         accounts.registry.saw_epoch(epochs.auth)
         catalogue.saw_epoch(epochs.catalogue)
@@ -270,6 +275,7 @@ def _chats(
 
     def beat(epochs: Epochs) -> None:
         saw(epochs)
+        bounds.saw_epoch(epochs.auth)
         stores.hot.flush_dirty()
         board.flush_uses()
 
@@ -278,10 +284,11 @@ def _chats(
     return ChatOrchestrator(
         LLMSelectorService(catalogue, board, settings.strategy),
         Entry(
-            stores.hot,
-            BoundsBook(settings.rate_limit_per_minute if settings.rate_limit_enabled else None),
+            Treasury(stores.hot, accounts.spending),
+            bounds,
             saw,
             lease_ms=int((settings.stream_timeout + settings.shutdown_timeout) * 1000),
+            slice_tokens=settings.lease_tokens,
         ),
         Recall(stores.conversations, settings.conversation_max_messages, settings.conversation_max_tokens),
         Failover(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from app.domain.caller import Bound, Standing
 from app.domain.ledger import StoredMessage
+from app.domain.money import Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class Admission:
     bounds: what binds this chat, the model's last: all of them let it in or none counts it.
     prompt_tokens: of what the caller sent, to which the conversation's window is added.
     answer_tokens: expected of the answer; answer_capped: because the caller asked for so many.
+    price: of the model, needed where a bound has a budget; day: of admission in UTC, it says which periods pay.
     """
 
     prompt_id: str
@@ -30,6 +33,8 @@ class Admission:
     prompt_tokens: int = 0
     answer_tokens: int = 0
     answer_capped: bool = False
+    price: Price | None = None
+    day: date = date.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +65,53 @@ class HotWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Nano-USD. amount: held for the chat by this; left, leased: of the budget with the least left, after it."""
+
+    amount: int
+    left: int
+    leased: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
-    """tokens: what was counted against the limits of tokens a minute."""
+    """tokens: what was counted against the limits of tokens a minute. money: what is held, where a budget binds."""
 
     epochs: Epochs
     window: HotWindow | None
     standing: Standing | None = None
     tokens: int = 0
+    money: Grant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """More money for a chat in flight, or the limits of another model. bounds: that have a budget, and the model's.
+
+    held, wanted, needed: nano-USD that it has, would like more, and the least of that which is of use.
+    tokens: to be counted against the model.
+    """
+
+    prompt_id: str
+    bounds: tuple[Bound, ...]
+    day: date
+    held: int
+    wanted: int
+    needed: int
+    tokens: int = 0
+
+
+class Unbuilt(Exception):
+    """Redis does not know what is left of a budget: it must be built from the ledger, and then be asked again.
+
+    version: to be handed back; in_flight: prompt ids that Redis accounts for itself, whatever the ledger says.
+    """
+
+    def __init__(self, bound: Bound, version: bytes, in_flight: tuple[str, ...]) -> None:
+        super().__init__(f"the budget of {bound.scope} {bound.id} is not built")
+        self.bound = bound
+        self.version = version
+        self.in_flight = in_flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +120,8 @@ class HotSettlement:
     it, laid down first if the version still holds; drop: throw the window away instead (an exchange was replaced).
     model, model_key: who answered, with which key.
 
-    bounds: as at admission; held_tokens: what was counted then; used_tokens: what it came to. void: it was never
+    bounds: as at admission; held_tokens: what was counted then; used_tokens, spent (nano-USD, failed
+    attempts with it): what it came to; day: of admission. void: it was never
     accepted, and is not counted as a request either."""
 
     prompt_id: str
@@ -92,4 +138,6 @@ class HotSettlement:
     bounds: tuple[Bound, ...] = ()
     held_tokens: int = 0
     used_tokens: int = 0
+    spent: int = 0
+    day: date = date.min
     void: bool = False

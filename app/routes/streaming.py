@@ -13,13 +13,15 @@ from flask import Response, request
 
 from app.domain.caller import Standing
 from app.domain.chat import ChatRequest
-from app.domain.errors import InvalidRequest
+from app.domain.errors import BudgetExceeded, DomainError, InvalidRequest
 from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Done, Failed, Notice, Restart, Silence
 from app.domain.money import usd
+from app.domain.usage import Usage
 from app.middleware import chat_facts
-from app.middleware.errors import error_object
+from app.middleware.errors import error_object, is_openai_door
 from app.middleware.in_flight import Chat, InFlight
 from app.middleware.limit_headers import limit_headers
+from app.schemas import app_chat, openai_chat
 from app.services.chat.idempotency import Lead
 from app.services.chat.orchestrator import ChatOrchestrator
 
@@ -40,6 +42,7 @@ class Writer(Protocol):
     def restart(self, event: Restart) -> bytes: ...
     def end(self, done: Done) -> bytes: ...
     def error(self, shown: dict[str, Any]) -> bytes: ...
+    def cut(self, shown: dict[str, Any], used: Usage) -> bytes: ...
 
 
 def answer(
@@ -54,10 +57,19 @@ def answer(
             if type(event) is Done:
                 return event
             if type(event) is Failed:
-                raise event.error
+                raise _told_whole(event, request.path)
         raise RuntimeError("a chat ended without an ending")
     finally:
         chat.end()
+
+
+def _told_whole(failed: Failed, path: str) -> DomainError:
+    """The error of an answer in one piece; where money cut it, with what came of it."""
+    error = failed.error
+    if isinstance(error, BudgetExceeded) and failed.usage.completion:
+        shown = openai_chat.usage if is_openai_door(path) else app_chat.usage
+        error.details |= {"usage": shown(failed.usage), "text": failed.text}
+    return error
 
 
 def _begin(asked: ChatRequest, in_flight: InFlight, client: Any | None, lead: Lead | None) -> Chat:
@@ -224,6 +236,8 @@ class StreamBody:
             case Done():
                 self.whole = True
                 return writer.end(event)
+            case Failed() if isinstance(event.error, BudgetExceeded):
+                return writer.cut(error_object(event.error, self._path), event.usage)
             case Failed():
                 return writer.error(error_object(event.error, self._path))
             case _:

@@ -166,6 +166,12 @@ class EventWriter:
         """shown: the whole body that the error would have as a reply."""
         return self.event("error", shown["error"])
 
+    def cut(self, shown: dict[str, Any], used: Usage) -> bytes:
+        """The money is spent: the error with what was used."""
+        error = shown["error"]
+        details = error["details"] | {"usage": usage(used), "finish_reason": "length"}
+        return self.event("error", error | {"details": details})
+
     def event(self, name: str, data: dict[str, Any]) -> bytes:
         event = b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(data))
         if self._started:

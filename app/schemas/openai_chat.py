@@ -162,6 +162,14 @@ class ChunkWriter:
         """An error chunk, after which no end mark comes. shown: the whole body the error would have as a reply."""
         return b"data: %b\n\n" % orjson.dumps(shown)
 
+    def cut(self, shown: dict[str, Any], used: Usage) -> bytes:
+        """The money is spent: each answer begun ends for its length, then the error with what was used."""
+        parts = [
+            b'%b%d,"delta":{},"logprobs":null,"finish_reason":"length"}]%b' % (self._head, index, self._tail)
+            for index in sorted(self._begun)
+        ]
+        return b"".join(parts) + self.error(shown | {"usage": usage(used)})
+
 
 def _call_part(part: ToolCallPart) -> dict[str, Any]:
     call: dict[str, Any] = {"index": part.index, "function": {"arguments": part.arguments}}

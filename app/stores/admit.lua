@@ -3,11 +3,12 @@
 --       5 epoch of keys' and models' health   6 the conversation, '' where none is kept   7... gates
 -- ARGV  1 prompt id   2 lease in ms   3 record   4 row id proposed for a new conversation, or ''   5 its life in s
 --       6 tokens of the prompt without the window   7 tokens of the answer expected   8 '1': the caller asked for so
---       many   9... a kind and a limit for each gate
+--       many   9, 10 price of input and of output in nano-USD a million tokens   11... a kind and a limit for each gate
 -- Reply three epochs, then the verdict: {0, place of the closed gate from 1, ms to wait}, {-1, place} where the prompt
---       is larger than the whole limit, or {1, tokens counted, standing by requests, standing by tokens}. Where a
---       conversation is given and it was let in: row id, version, model, 1 where the window is to be trusted, then
---       its prompt ids and entries in turn.
+--       is larger than the whole limit, {2, place of a budget to be built, how}, or {1, tokens counted, standing by
+--       requests, standing by tokens} and where money is held: nano-USD of it, and what is left and leased of the
+--       budget with the least left. Where a conversation is given and it was let in: row id, version, model, 1 where
+--       the window is to be trusted, then its prompt ids and entries in turn.
 
 local prompt = ARGV[1]
 local time = redis.call('TIME')
@@ -39,16 +40,15 @@ end
 local trusted = known.ver and known.built == '1' and not others and #lapsed == 0
 
 -- The gates ------------------------------------------------------------------------------------------------
-local tokens = tonumber(ARGV[6]) + (trusted and tonumber(known.tok) or 0)
-local least = tokens
-tokens = tokens + ARGV[7]
-if ARGV[8] == '1' then
-  least = tokens
-end
-local gates = read_gates(7, 9)
+local in_prompt = tonumber(ARGV[6]) + (trusted and tonumber(known.tok) or 0)
+local tokens = in_prompt + ARGV[7]
+local asked = ARGV[8] == '1' and tokens or in_prompt
+local gates = read_gates(7, 11)
 for i, gate in ipairs(gates) do
-  if gate.kind == 't' then
-    if least > gate.limit then
+  if gate.kind == 'b' then
+    read_budget(gate)
+  elseif gate.kind == 't' then
+    if asked > gate.limit then
       reply[4] = {-1, i}
       return reply
     end
@@ -60,10 +60,35 @@ if closed then
   reply[4] = {0, closed, wait}
   return reply
 end
+
+-- The money: the prompt's and the expected answer's, near the cap what is left, and a token's at least.
+local unbuilt = first_unbuilt(gates)
+if unbuilt then
+  reply[4] = {2, unbuilt, how_to_build(gates[unbuilt], time)}
+  return reply
+end
+local scarce, place = scarcest(gates)
+local granted = 0
+if scarce then
+  local in_price, out_price = tonumber(ARGV[9]), tonumber(ARGV[10])
+  if scarce.left < math.ceil((in_prompt * in_price + out_price) / 1000000) then
+    reply[4] = {0, place, 0}
+    return reply
+  end
+  granted = math.min(math.ceil((in_prompt * in_price + ARGV[7] * out_price) / 1000000), scarce.left)
+  granted = math.max(granted, 0)
+end
 for _, gate in ipairs(gates) do
-  pass(gate, prompt, tokens, now, lease_end)
+  if gate.kind == 'b' then
+    take(gate, prompt, granted, granted)
+  else
+    pass(gate, prompt, tokens, now, lease_end)
+  end
 end
 reply[4] = {1, tokens, standing(gates, 'r', 1, now), standing(gates, 't', tokens, now)}
+if scarce then
+  reply[4][5], reply[4][6], reply[4][7] = whole(granted), whole(scarce.left), whole(scarce.leased)
+end
 
 -- In flight ------------------------------------------------------------------------------------------------
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[2])

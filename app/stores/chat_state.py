@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Literal
 
 import orjson
 
 from app.domain.errors import Unavailable
-from app.domain.hot import Admission, Admitted, Epochs, HotSettlement, HotWindow
+from app.domain.hot import Admission, Admitted, Epochs, Grant, HotSettlement, HotWindow, Renewal, Unbuilt
 from app.domain.ledger import StoredMessage
+from app.domain.money import FREE
 from app.domain.policies.window import cut
-from app.stores.gates import GateBook, standing_of
+from app.stores.gates import GateBook, budget_key, grant_of, standing_of
 from app.stores.scripts import Argument, Reply, Script, ScriptRunner
 from app.stores.window_codec import pack, pack_all, unpack
 
@@ -42,8 +44,10 @@ class ChatState:
         self._ttl = ttl
         self._max_messages = max_messages
         self._max_tokens = max_tokens
-        self._admit = Script.load("admit", "conversation", "gates")
-        self._settle = Script.load("settle", "conversation", "gates")
+        self._admit = Script.load("admit", "conversation", "gates", "budget")
+        self._settle = Script.load("settle", "conversation", "gates", "budget")
+        self._renew = Script.load("renew", "conversation", "gates", "budget")
+        self._rebuild = Script.load("rebuild", "gates")
         self._forget = Script.load("forget", "conversation")
         self._bump = Script.load("bump")
         self._in_flight = Script.load("in_flight")
@@ -54,12 +58,14 @@ class ChatState:
         """Trip 1: let the chat in by all its limits or none; record it as in flight; hand back the epochs and the
         conversation's window.
 
-        Raises RateLimited for the first limit that is reached, InvalidRequest for more tokens than one allows at all.
+        Raises RateLimited for the first limit that is reached, InvalidRequest for more tokens than one allows at all,
+        BudgetExceeded, and Unbuilt for a budget that must be built first.
         """
         conversation = None if admission.conversation is None else (admission.user_id, admission.conversation)
         if conversation in self._dirty:
             self._clean(conversation)
-        gates = self._gates.of(admission.bounds)
+        gates = self._gates.of(admission.bounds, admission.day)
+        price = admission.price or FREE
         key = "" if conversation is None else _key(conversation)
         reply = self._runner.run(
             self._admit,
@@ -73,6 +79,8 @@ class ChatState:
                 admission.prompt_tokens,
                 admission.answer_tokens,
                 int(admission.answer_capped),
+                price.input,
+                price.output,
                 *gates.args,
             ),
         )
@@ -80,7 +88,22 @@ class ChatState:
         if verdict[0] != 1:
             raise gates.refusal(verdict)
         window = None if conversation is None else self._window(conversation, reply)
-        return Admitted(_epochs(reply), window, standing_of(verdict), verdict[1])
+        return Admitted(_epochs(reply), window, standing_of(verdict), verdict[1], grant_of(verdict))
+
+    def renew(self, renewal: Renewal) -> Grant:
+        """Take more money, or another model's limits: all of it or nothing. Raises as `admit` does."""
+        gates = self._gates.of(renewal.bounds, renewal.day)
+        asked = (renewal.prompt_id, renewal.held, renewal.wanted, renewal.needed, renewal.tokens)
+        verdict = self._runner.run(self._renew, gates.keys, (*asked, *gates.args))
+        if verdict[0] != 1:
+            raise gates.refusal(verdict)
+        return Grant(int(verdict[1]), int(verdict[2]))
+
+    def rebuild(self, unbuilt: Unbuilt, day: date, spent: int) -> bool:
+        """Lay down what the ledger says was spent of it; False where that must be asked again."""
+        budget = unbuilt.bound.budget
+        args = (unbuilt.version, budget.amount if budget else 0, spent)
+        return bool(self._runner.run(self._rebuild, (budget_key(unbuilt.bound, day),), args))
 
     def settle(self, settlement: HotSettlement) -> None:
         """Trip 2: let the in-flight record go and append to the window.
@@ -141,11 +164,17 @@ class ChatState:
                 raise
 
     def _run_settle(self, settlement: HotSettlement) -> None:
-        gates = self._gates.of(settlement.bounds)
+        gates = self._gates.of(settlement.bounds, settlement.day)
         conversation = settlement.conversation
         key = "" if conversation is None else _key((settlement.user_id, conversation))
         keys, kinds = (gates.keys, gates.kinds) if settlement.void else (gates.held, gates.held_kinds)
-        args: list[Argument] = [settlement.prompt_id, kinds, settlement.held_tokens, settlement.used_tokens]
+        args: list[Argument] = [
+            settlement.prompt_id,
+            kinds,
+            settlement.held_tokens,
+            settlement.used_tokens,
+            settlement.spent,
+        ]
         if conversation is not None:
             args += self._window_args(settlement)
         self._runner.run(self._settle, (FLY, f"{FLY}:{settlement.prompt_id}", key, *keys), args)

@@ -2,6 +2,7 @@
 --   r  requests of any minute: a sorted set of prompt ids by ms
 --   t  tokens of any minute: a sorted set of '{prompt id} {tokens}' by ms, and behind them the sum as '={tokens}'
 --   c  requests at once: a sorted set of prompt ids by the end of their lease in ms
+--   b  money of a period: see budget.lua; its limit is the cap
 
 local MINUTE = 60000
 
@@ -116,14 +117,16 @@ local function pass(gate, prompt, tokens, now, lease_end)
   end
 end
 
--- The first gate that is closed, and the longest time in ms until all would open; nil where all are open.
+-- The first gate, of those that are no budgets, that is closed, and the longest time in ms until all would open; nil where all are open.
 local function first_closed(gates, tokens, now)
   local first, longest
   for i, gate in ipairs(gates) do
-    measure(gate, now)
-    local wait = closed_for(gate, tokens, now)
-    if wait then
-      first, longest = first or i, math.max(longest or 0, wait)
+    if gate.kind ~= 'b' then
+      measure(gate, now)
+      local wait = closed_for(gate, tokens, now)
+      if wait then
+        first, longest = first or i, math.max(longest or 0, wait)
+      end
     end
   end
   return first, longest
@@ -134,9 +137,11 @@ end
 local function standing(gates, kind, taken, now)
   local least, left
   for _, gate in ipairs(gates) do
-    local rest = gate.limit - gate.used - taken
-    if gate.kind == kind and (not least or rest < left) then
-      least, left = gate, rest
+    if gate.kind == kind then
+      local rest = gate.limit - gate.used - taken
+      if not least or rest < left then
+        least, left = gate, rest
+      end
     end
   end
   if not least then

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from app.domain.caller import Budget, Period
+from app.domain.caller import Bound, Budget, Period
+from app.domain.errors import BudgetExceeded
+from app.domain.money import PER_MILLION
 
+NAMES = {"key": "key's", "user": "user's", "model": "model's", "global": "installation's"}
 UNKNOWN_ANSWER = 512
 LONGEST_FIRST_LEASE = 1_024
 
@@ -38,3 +41,22 @@ def period_end(budget: Budget, day: date) -> datetime | None:
     if budget.period == "month":
         after = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
     return datetime(after.year, after.month, after.day, tzinfo=UTC)
+
+
+def budget_spent(bound: Bound, day: date, reason: str = "spent") -> BudgetExceeded:
+    """The error of who may spend no more of this budget. reason: spent or price_unknown."""
+    end = period_end(bound.budget, day) if bound.budget else None
+    why = "is spent" if reason == "spent" else "holds, and no price is known for this model"
+    return BudgetExceeded(
+        f"the {NAMES[bound.scope]} budget {why}",
+        details={
+            "limit": bound.scope,
+            "reason": reason,
+            "period_end": end.isoformat().replace("+00:00", "Z") if end else None,
+        },
+    )
+
+
+def cost(tokens: int, price: int) -> int:
+    """Whole nano-USD of so many tokens at a price a million, rounded up."""
+    return -(-tokens * price // PER_MILLION)

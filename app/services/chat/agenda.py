@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.domain.catalogue import Candidate, Credential
+from app.domain.catalogue import Candidate, Credential, Model
 from app.domain.errors import ProviderFault
 from app.domain.policies.retry import MOST_TRIES_ON_MODEL, Step
 from app.services.chat.health import HealthBoard, Ticket
@@ -33,8 +34,13 @@ class Pause:
     seconds: float
 
 
+def _anyone(model: Model) -> bool:
+    return True
+
+
 class Agenda:
-    """One chat's. patience: RETRY_AFTER_WAIT, the seconds that may be waited for a key of a model."""
+    """One chat's. patience: RETRY_AFTER_WAIT, the seconds that may be waited for a key of a model. may_ask: whether
+    the caller's limits and money are enough for a model."""
 
     def __init__(
         self,
@@ -44,6 +50,7 @@ class Agenda:
         prompt_tokens: int,
         patience: float,
         preferred_key: str | None = None,
+        may_ask: Callable[[Model], bool] = _anyone,
     ) -> None:
         self._all = candidates
         self._left = list(candidates)
@@ -51,6 +58,7 @@ class Agenda:
         self._prompt_tokens = prompt_tokens
         self._patience = patience
         self._preferred_key = preferred_key
+        self._may_ask = may_ask
         self._tries: Counter[str] = Counter()
         self._waited: defaultdict[str, float] = defaultdict(float)
         self.passed: list[str] = []
@@ -88,6 +96,9 @@ class Agenda:
             return None
         if self._surely_too_long(candidate):
             self.passed.append("context_length_exceeded")
+            return None
+        if not self._may_ask(model):
+            self.passed.append("rate_limited")
             return None
         ticket = self._health.ticket(model.id, candidate.pool, self._preferred_key)
         if ticket is not None:

@@ -5,49 +5,58 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from datetime import date
 
-from app.domain.catalogue import Model
+from app.domain.caller import Bound
+from app.domain.catalogue import Candidate, Model
 from app.domain.errors import DomainError, Unavailable
-from app.domain.hot import Admission, Admitted, Epochs
-from app.domain.policies.lease import answer_tokens
+from app.domain.hot import Admission, Epochs
+from app.domain.policies.lease import answer_tokens, budget_spent
 from app.domain.policies.tokens import estimate_prompt
 from app.services.chat.run import ChatRun
 from app.services.ledger.bounds import BoundsBook
+from app.services.ledger.hold import Hold
+from app.services.ledger.treasury import Treasury
 from app.utils.ids import new_id
 
 log = logging.getLogger(__name__)
 
 
-class Admissions(Protocol):
-    def admit(self, admission: Admission) -> Admitted:
-        """Trip 1. Raises RateLimited or InvalidRequest for who is not let in; Unavailable where Redis is away."""
-
-
 class Entry:
-    """saw: told the epochs that came back. lease_ms: how long an in-flight record stands."""
+    """saw: told the epochs that came back. lease_ms: how long an in-flight record stands; slice_tokens: output tokens
+    of one renewal of money."""
 
     def __init__(
-        self, admissions: Admissions, bounds: BoundsBook, saw: Callable[[Epochs], None], *, lease_ms: int
+        self,
+        treasury: Treasury,
+        bounds: BoundsBook,
+        saw: Callable[[Epochs], None],
+        *,
+        lease_ms: int,
+        slice_tokens: int,
     ) -> None:
-        self._admissions = admissions
+        self._treasury = treasury
         self._bounds = bounds
         self._saw = saw
         self._lease_ms = lease_ms
+        self._slice_tokens = slice_tokens
 
     def admit(self, chat: ChatRun) -> None:
-        """Set what admission gave, and leave out the candidates whose own limits are reached.
+        """Set what admission gave, and leave out the candidates whose own limits are reached or whose price nobody
+        knows while there is a budget.
 
-        Raises RateLimited, and InvalidRequest for a request that is larger than a whole limit.
+        Raises RateLimited, BudgetExceeded, and InvalidRequest for a request that is larger than a whole limit.
         """
         chat.prompt_tokens = estimate_prompt(chat.request.messages)
         candidates = chat.plan.candidates
         full: DomainError | None = None
         for place, candidate in enumerate(candidates):
+            bounds = self._bounds.of(chat.request.caller, candidate.model)
             try:
-                self._ask(chat, candidate.model)
+                _check_price(candidate, bounds, chat.created_at.date())
+                self._ask(chat, candidate.model, bounds)
             except DomainError as refused:
-                if refused.details.get("limit") != "model":
+                if refused.details.get("limit") != "model" and not _is_other_models_price(refused, candidate):
                     raise
                 full = full or refused
                 continue
@@ -57,11 +66,12 @@ class Entry:
         if full is not None:
             raise full
 
-    def _ask(self, chat: ChatRun, model: Model) -> None:
-        request = chat.request
+    def _ask(self, chat: ChatRun, model: Model, bounds: tuple[Bound, ...]) -> None:
+        request, day = chat.request, chat.created_at.date()
         conversation = request.conversation
+        choices = request.params.get("n") or 1
+        first_lease = answer_tokens(request.max_tokens, choices)
         chat.model = model
-        chat.bounds = self._bounds.of(request.caller, model)
         admission = Admission(
             prompt_id=request.prompt_id,
             user_id=request.caller.user_id,
@@ -70,14 +80,40 @@ class Entry:
             conversation=conversation.public_id if conversation else None,
             lease_ms=self._lease_ms,
             proposed_row=new_id() if conversation and not conversation.must_exist else None,
-            bounds=chat.bounds,
+            bounds=bounds,
             prompt_tokens=chat.prompt_tokens,
-            answer_tokens=answer_tokens(request.max_tokens, request.params.get("n") or 1),
+            answer_tokens=first_lease,
             answer_capped=request.max_tokens is not None,
+            price=model.price,
+            day=day,
         )
         try:
-            chat.admitted = self._admissions.admit(admission)
+            chat.admitted = self._treasury.admit(admission)
         except Unavailable as fault:
             log.debug("admitted without redis: %s", fault.message, extra={"request_id": request.prompt_id})
         else:
             self._saw(chat.admitted.epochs)
+        chat.hold = Hold(
+            self._treasury,
+            self._bounds,
+            request.caller,
+            request.prompt_id,
+            day,
+            bounds,
+            chat.admitted.money if chat.admitted else None,
+            slice_tokens=self._slice_tokens,
+            answer_tokens=first_lease,
+            longest=None if request.max_tokens is None else request.max_tokens * choices,
+        )
+
+
+def _check_price(candidate: Candidate, bounds: tuple[Bound, ...], day: date) -> None:
+    if candidate.model.price is None:
+        for bound in bounds:
+            if bound.budget is not None:
+                raise budget_spent(bound, day, "price_unknown")
+
+
+def _is_other_models_price(refused: DomainError, candidate: Candidate) -> bool:
+    """Whether a model is refused that nobody asked for by name."""
+    return refused.details.get("reason") == "price_unknown" and candidate.reason != "asked for"

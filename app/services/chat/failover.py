@@ -114,6 +114,8 @@ class Failover:
                 self._succeeded(run, attempt)
                 yield attempt.ended(None, None)
                 return
+        if not faults and run.hold is not None and run.hold.refused is not None:
+            raise run.hold.refused
         raise retry.final_error(faults, agenda.passed, agenda.soonest(), broken=_has_some(run))
 
     def _agenda(self, run: ChatRun) -> Agenda:
@@ -124,6 +126,7 @@ class Failover:
             prompt_tokens=run.prompt_tokens,
             patience=self._rules.wait,
             preferred_key=window.key if window else None,
+            may_ask=run.may_ask,
         )
 
     def _step(self, run: ChatRun, attempt: RunningAttempt, agenda: Agenda, faults: list[ProviderFault]) -> Step:
@@ -178,8 +181,9 @@ class Failover:
             base_url=model.base_url or self._catalogue.snapshot().providers[model.integration].base_url,
             secret=attempt.turn.credential.secret or None,
             messages=run.prompt if rescue is None else rescue.prompt(run.prompt),
-            # A model that may still be down shows in a stream, within moments, that it is not.
-            stream=request.stream or attempt.turn.ticket.probes,
+            # A model that may still be down shows in a stream, within moments, that it is not; and a stream can be
+            # cut where the money ends.
+            stream=request.stream or attempt.turn.ticket.probes or run.must_be_cuttable(model),
             params=request.params,
             max_tokens=request.max_tokens,
             max_output=model.max_output,

@@ -91,11 +91,14 @@ class ChatOrchestrator:
 
     def _call(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
         pieces = 0
+        hold = chat.hold if chat.hold is not None and chat.hold.metered else None
         with closing(self._failover.call(chat, cancel)) as events:
             for event in events:
                 yield event
                 if type(event) is Delta:
                     pieces += 1
+                    if hold is not None:
+                        hold.flowed(event)
                     if pieces % self._slice_deltas == 0:
                         self._confirm(chat.request.caller)
 

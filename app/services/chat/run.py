@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.domain.caller import Bound, Standing
+from app.domain.caller import Standing
 from app.domain.catalogue import Model, Plan
 from app.domain.chat import ChatRequest, Message
 from app.domain.events import Attempt
 from app.domain.hot import Admitted
 from app.domain.ledger import StoredMessage
+from app.domain.money import Price
 from app.domain.usage import Usage
 from app.services.chat.transcript import Transcript
+from app.services.ledger.hold import Hold
 
 
 @dataclass(slots=True)
 class ChatRun:
     """started: monotonic seconds; created_at: UTC.
 
-    admitted: None where Redis was away at admission; bounds: what limited it there.
+    admitted: None where Redis was away at admission; hold: what it holds of limits and budgets.
     row_id: the conversation's row, is_new: it has no row yet; window: what of it went into the prompt, rebuilt: the
         same where it was read from SQL, so that Redis can be given it again.
     prompt: what is sent; prompt_tokens: its estimated length.
@@ -32,7 +35,7 @@ class ChatRun:
     started: float
     created_at: datetime
     admitted: Admitted | None = None
-    bounds: tuple[Bound, ...] = ()
+    hold: Hold | None = None
     row_id: str | None = None
     is_new: bool = False
     window: tuple[StoredMessage, ...] = ()
@@ -59,6 +62,33 @@ class ChatRun:
         self.own = Transcript()
         if not rescuing:
             self.transcript = self.own
+        if self.hold is not None and self.hold.metered:
+            self.hold.begin(model, self.prompt_tokens, self.spent_on(self.attempts))
+
+    def may_ask(self, model: Model) -> bool:
+        """Whether limits and budgets let this model be asked; it takes what is missing for that."""
+        return self.hold is None or self.hold.may_ask(model, self.prompt_tokens)
+
+    def must_be_cuttable(self, model: Model) -> bool:
+        """Whether its answer may cost more than there is, so that it must come as a stream."""
+        return self.hold is not None and self.hold.near_the_cap(model, self.prompt_tokens)
+
+    def spent_on(self, attempts: Sequence[Attempt]) -> int:
+        """Nano-USD of these attempts, each by its own model's price."""
+        total = 0
+        for attempt in attempts:
+            usage = attempt.usage
+            price = self._price_of(attempt) if usage else None
+            if usage is not None and price is not None:
+                total += price.charge(usage.prompt, usage.completion, usage.cached)
+        return total
+
+    def _price_of(self, attempt: Attempt) -> Price | None:
+        for candidate in self.plan.candidates:
+            model = candidate.model
+            if (model.integration, model.name) == (attempt.provider, attempt.model):
+                return model.price
+        return None
 
     @property
     def degraded(self) -> str | None:

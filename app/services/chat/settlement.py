@@ -66,13 +66,13 @@ class Settlement:
         row = self._row(chat, state)
         return self._ledger.settle(
             SettledChat(row, tuple(chat.attempts), self._conversation(chat) if messages else None, messages),
-            self._hot(chat, messages, row.usage),
+            self._hot(chat, messages, row),
         )
 
     def release(self, chat: ChatRun) -> None:
         """Nothing was accepted: let go of what the admission holds."""
         chat.settled = True
-        self._ledger.release(replace(self._hot(chat, (), Usage()), void=True))
+        self._ledger.release(replace(self._hot(chat, (), None), void=True))
 
     def usage(self, chat: ChatRun) -> Usage:
         """The provider's numbers where they can be true, else counted here: nothing where nothing was said."""
@@ -128,6 +128,7 @@ class Settlement:
             ttft_ms=chat.ttft_ms,
             latency_ms=chat.latency_ms,
             created_at=chat.created_at,
+            lost=chat.spent_on(chat.attempts[:-1]),
         )
 
     def _messages(self, chat: ChatRun, state: State) -> tuple[StoredMessage, ...]:
@@ -163,7 +164,7 @@ class Settlement:
             replaces=ref.replaces,
         )
 
-    def _hot(self, chat: ChatRun, exchange: tuple[StoredMessage, ...], usage: Usage) -> HotSettlement:
+    def _hot(self, chat: ChatRun, exchange: tuple[StoredMessage, ...], row: LedgerRow | None) -> HotSettlement:
         ref = chat.request.conversation
         window = chat.admitted.window if chat.admitted else None
         return HotSettlement(
@@ -178,7 +179,9 @@ class Settlement:
             model=chat.model.name if chat.model else None,
             model_key=chat.model_key,
             drop=bool(ref and ref.replaces and exchange),
-            bounds=chat.bounds,
+            bounds=chat.hold.bounds if chat.hold else (),
             held_tokens=chat.admitted.tokens if chat.admitted else 0,
-            used_tokens=usage.total,
+            used_tokens=row.usage.total if row else 0,
+            spent=(row.charge or 0) + row.lost if row else 0,
+            day=chat.created_at.date(),
         )

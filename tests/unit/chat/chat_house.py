@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, cast
 
 from app.domain.caller import Caller
 from app.domain.catalogue import Credential, Model, Plan, Provider
 from app.domain.chat import ChatRequest, ConversationRef, Message, ProviderCall
+from app.domain.errors import BudgetExceeded
 from app.domain.events import ChatEvent, Delta, Finish, ProviderEvent, UsageReport
-from app.domain.hot import Admission, Admitted, Epochs, HotSettlement, HotWindow
+from app.domain.hot import Admission, Admitted, Epochs, Grant, HotSettlement, HotWindow, Renewal, Unbuilt
 from app.domain.ledger import SettledChat, StoredMessage
 from app.domain.money import Price
 from app.domain.policies.breaker import BreakerState
@@ -28,6 +30,7 @@ from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.ledger import Ledger
+from app.services.ledger.treasury import Treasury
 from app.utils.cancel import Cancel
 from app.utils.clock import monotonic, utcnow
 from app.utils.ids import new_id
@@ -163,11 +166,11 @@ class Book:
     window: HotWindow | None = None
     fault: BaseException | None = None
     after_commit: Callable[[], None] | None = None
+    away: bool = False
+    full: bool = False
 
     def submit(self, chat: SettledChat) -> None:
         if self.fault is not None:
-    away: bool = False
-    full: bool = False
             raise self.fault
         self.rows.append(chat)
         if self.after_commit is not None:
@@ -176,9 +179,22 @@ class Book:
     def settle(self, settlement: HotSettlement) -> None:
         self.hot.append(settlement)
 
+    def renew(self, renewal: Renewal) -> Grant:
+        raise BudgetExceeded("nothing is left")
+
+    def rebuild(self, unbuilt: Unbuilt, day: date, spent: int) -> bool:
+        return True
+
     def admit(self, admission: Admission) -> Admitted:
         self.admissions.append(admission)
         return Admitted(EPOCHS, self.window)
+
+
+class NothingSpent:
+    """The ledger of who has no budget."""
+
+    def of(self, *whose: object) -> int:
+        return 0
 
 
 class Shelf:
@@ -220,7 +236,13 @@ class ChatHouse:
         limits = Timeouts(request=5, stream=5, first_token=5, stall=5, reply=5)
         self.orchestrator = ChatOrchestrator(
             LLMSelectorService(known, health, "priority"),
-            Entry(self.book, BoundsBook(60), lambda epochs: None, lease_ms=1_000),
+            Entry(
+                Treasury(self.book, NothingSpent()),
+                BoundsBook(60, lambda: None),
+                lambda epochs: None,
+                lease_ms=1_000,
+                slice_tokens=2,
+            ),
             Recall(self.shelf, 40, 8_000),
             Failover(services, known, health, limits, RetryRules(6, 0.0)),
             Settlement(Ledger(self.book, self.book)),

@@ -1,0 +1,148 @@
+"""What one chat holds of limits and budgets while it lasts."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Protocol
+
+from app.domain.caller import Bound, Caller
+from app.domain.catalogue import Model
+from app.domain.errors import BudgetExceeded, DomainError, RateLimited
+from app.domain.events import Delta
+from app.domain.hot import Grant, Renewal
+from app.domain.money import FREE, PER_MILLION, Price
+from app.domain.policies.lease import budget_spent, cost
+from app.domain.policies.tokens import BYTES_A_TOKEN
+from app.services.ledger.bounds import BoundsBook
+
+ENDLESS = 1 << 62
+LARGEST_ANSWER = 16_384
+"""Tokens that an answer may have where neither the caller nor the model's row says less."""
+
+
+class Renewals(Protocol):
+    def renew(self, renewal: Renewal) -> Grant:
+        """More for a chat in flight: all that is needed or nothing. Raises RateLimited, BudgetExceeded, Unavailable."""
+
+
+class Hold:
+    """bounds: what binds the chat, and what settling must let go of. money: as admission granted it, None where no
+    budget binds. slice_tokens: LEASE_TOKENS, what is renewed at a time. answer_tokens: what the first lease covers;
+    longest: the most tokens that the caller lets the answer have.
+    """
+
+    __slots__ = (
+        "_answer_tokens", "_before", "_book", "_budgets", "_caller", "_characters", "_day", "_enough", "_fixed",
+        "_granted", "_longest", "_money", "_pieces", "_price", "_prompt_id", "_renewals", "_slice", "bounds", "refused",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        renewals: Renewals,
+        book: BoundsBook,
+        caller: Caller,
+        prompt_id: str,
+        day: date,
+        bounds: tuple[Bound, ...],
+        money: Grant | None,
+        *,
+        slice_tokens: int,
+        answer_tokens: int,
+        longest: int | None,
+    ) -> None:
+        self.bounds = bounds
+        self.refused: DomainError | None = None
+        self._renewals = renewals
+        self._book = book
+        self._caller = caller
+        self._prompt_id = prompt_id
+        self._day = day
+        self._money = money
+        self._granted = money.amount if money else 0
+        self._budgets = tuple(bound for bound in bounds if bound.budget is not None) if money else ()
+        self._slice = slice_tokens
+        self._answer_tokens = answer_tokens
+        self._longest = longest
+        self._before = self._fixed = self._pieces = self._characters = self._enough = 0
+        self._price: Price = FREE
+
+    @property
+    def metered(self) -> bool:
+        """Whether a budget binds this chat."""
+        return self._money is not None
+
+    def may_ask(self, model: Model, prompt_tokens: int) -> bool:
+        """Whether this model may be asked now; what is missing for it is taken. Where not, `refused` says why."""
+        own = self._own_limits(model)
+        price = model.price
+        if self._money is not None and price is None:
+            self.refused = budget_spent(self._budgets[0], self._day, "price_unknown")
+            return False
+        wanted = needed = 0
+        if self._money is not None and price is not None:
+            prompt = self._before + cost(prompt_tokens, price.input)
+            needed = prompt + cost(1, price.output) - self._granted
+            wanted = prompt + cost(self._answer_tokens, price.output) - self._granted
+        if own is None and needed <= 0:
+            return True
+        try:
+            self._renew(max(wanted, needed, 0), needed, own, prompt_tokens + self._answer_tokens)
+        except (RateLimited, BudgetExceeded) as refused:
+            self.refused = refused
+            return False
+        return True
+
+    def begin(self, model: Model, prompt_tokens: int, before: int) -> None:
+        """An attempt begins: its prompt is paid. before: nano-USD that attempts cost which failed."""
+        self._price = model.price or FREE
+        self._before = before
+        self._fixed = self._before + cost(prompt_tokens, self._price.input)
+        self._pieces = self._characters = 0
+        self._look_ahead()
+
+    def flowed(self, delta: Delta) -> None:
+        """Count a piece of the answer. Raises BudgetExceeded where it is more than can be paid for."""
+        self._pieces += 1
+        self._characters += len(delta.text) + len(delta.reasoning)
+        tokens = max(self._pieces, self._characters // BYTES_A_TOKEN)
+        if tokens > self._enough:
+            price = self._price.output
+            self._renew(
+                self._fixed + cost(tokens + self._slice, price) - self._granted,
+                self._fixed + cost(tokens, price) - self._granted,
+            )
+            self._look_ahead()
+
+    def near_the_cap(self, model: Model, prompt_tokens: int) -> bool:
+        """Whether the largest answer may cost more than there is, everything that others hold considered: then the
+        provider is to be asked for a stream, which can be cut."""
+        price = model.price
+        if self._money is None or price is None or not price.output:
+            return False
+        longest = min(self._longest or LARGEST_ANSWER, model.max_output or LARGEST_ANSWER)
+        most = self._before + cost(prompt_tokens, price.input) + cost(longest, price.output)
+        beyond = most - self._granted
+        if beyond <= 0:
+            return False
+        held = max(self._granted, 1)
+        return self._money.left < beyond * (self._money.leased // held + 1)
+
+    def _look_ahead(self) -> None:
+        """The tokens of output up to which what is held is enough: any, where it pays all that the caller allows."""
+        price, held = self._price.output, self._granted - self._fixed
+        paid = self._longest is not None and cost(self._longest, price) <= held
+        self._enough = ENDLESS if paid or not price else held * PER_MILLION // price
+
+    def _renew(self, wanted: int, needed: int, own: Bound | None = None, tokens: int = 0) -> None:
+        bounds = self._budgets if own is None else (*self._budgets, own)
+        renewal = Renewal(self._prompt_id, bounds, self._day, self._granted, wanted, needed, tokens)
+        self._granted += self._renewals.renew(renewal).amount
+        if own is not None:
+            self.bounds = (*self.bounds, own)
+
+    def _own_limits(self, model: Model) -> Bound | None:
+        """The model's limits where it has some and they were not asked at admission."""
+        for bound in self._book.of(self._caller, model):
+            if bound.scope == "model" and bound not in self.bounds:
+                return bound
+        return None
