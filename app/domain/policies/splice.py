@@ -16,6 +16,8 @@ LOOK_AHEAD = 80
 LEAST_REPEATED = 3
 #: The beginning of a word in which the break fell: two letters or more.
 FRAGMENT = re.compile(r"[^\W\d_]{2,}\Z")
+#: So many letters glued to the same letters are the word said twice (`TheThe`); of two it may be one (`mama`).
+SURELY_TWICE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Continuation:
 
     def __init__(self, sent: str, asked: str) -> None:
         self._sent = sent
+        self._asked = asked
         self._cut_off = sent[len(asked) :]
         self._needed = min(LOOK_AHEAD, len(sent))
         self._held = ""
@@ -71,14 +74,16 @@ class Continuation:
 
     def _overlap(self, held: str) -> int:
         """How many characters at the beginning of `held` the caller has: white space that was cut off the prefix, or
-        the beginning of a word in which the break fell."""
+        the word in which, or behind which, the break fell."""
         for length in range(min(len(held), len(self._cut_off)), 0, -1):
             if self._cut_off.endswith(held[:length]):
                 return length
-        fragment = FRAGMENT.search(self._sent)
-        if fragment is not None and held.startswith(fragment[0]) and held[len(fragment[0]) :][:1].isalpha():
-            return len(fragment[0])
-        return 0
+        fragment = FRAGMENT.search(self._asked)
+        again = fragment[0] + self._cut_off if fragment else ""
+        if fragment is None or not held.startswith(again):
+            return 0
+        surely = self._cut_off or len(again) >= SURELY_TWICE or held[len(again) : len(again) + 1].isalpha()
+        return len(again) if surely else 0
 
 
 class Afresh:

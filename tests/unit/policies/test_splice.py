@@ -87,3 +87,19 @@ def test_the_beginning_of_another_answer_is_kept_for_the_restart() -> None:
 def test_an_answer_that_repeats_a_line_is_not_robbed_of_it() -> None:
     line = "    print('the same line again')\n"
     assert continued(line * 3, line * 3, "done\n" + line * 2, [7]) == (line * 3 + "done\n" + line * 2, False)
+
+
+@pytest.mark.parametrize(
+    ("sent", "said", "joined"),
+    [
+        ("It is The", "The end", "It is The end"),
+        ("It is Par", "Paris", "It is Paris"),
+        ("my ma", "ma said", "my mama said"),
+        ("it had", " had its day", "it had had its day"),
+        ("no. 1", "12", "no. 112"),
+        ("the end ", "end of it", "the end of it"),
+        ("it had ", " had its day", "it had had its day"),
+    ],
+)
+def test_a_word_that_is_said_again_from_its_start_is_not_doubled(sent: str, said: str, joined: str) -> None:
+    assert continued(sent, sent.rstrip(), said, [1]) == (joined, False)
