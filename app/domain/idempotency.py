@@ -34,6 +34,13 @@ class KeptAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Busy:
+    """Another request is answering it. owner: that one's id."""
+
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What came of claiming a key.
 

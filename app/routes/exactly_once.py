@@ -7,20 +7,24 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
+import orjson
 from flask import Response, request
 
 from app.domain.caller import Caller
 from app.domain.errors import DomainError, InvalidRequest, Unavailable
-from app.domain.idempotency import KeptAnswer, KeyedRequest, fingerprint
-from app.middleware.in_flight import InFlight
+from app.domain.idempotency import Busy, KeptAnswer, KeyedRequest, fingerprint
+from app.middleware.errors import error_object, is_openai_door
+from app.middleware.in_flight import Chat, InFlight
 from app.middleware.request_id import HEADER, request_id
-from app.routes.streaming import COMMENT, StreamBody, client_socket
+from app.routes.streaming import COMMENT, HEADERS, WRITE_TIMEOUT, StreamBody, client_socket
 from app.schemas.json_body import parse_object
 from app.services.chat.idempotency import Idempotency, Lead
+from app.utils.cancel import Cancel
 
 LONGEST_KEY = 255
 LONGEST_ANSWER = 8 * 2**20
 REPLAYED = "idempotent-replayed"
+HEARTBEAT = 15.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25
 
 #: Of the first reply's headers those that tell of the answer, and what a stream needs on its way.
@@ -51,22 +55,81 @@ class ExactlyOnce:
         asked = _asked(caller, key)
         if asked is None:
             return make(None)
-        found = self._claims.begin(asked) or self._wait(asked)
-        return _replay(found) if isinstance(found, KeptAnswer) else _lead(found, make)
+        found = self._claims.begin(asked)
+        if isinstance(found, Busy):
+            return self._join(asked, found, make)
+        return _answered(found, make)
 
-    def _wait(self, asked: KeyedRequest) -> Lead | KeptAnswer:
-        end = time.monotonic() + self._longest_wait
-        waiting = self._in_flight.begin(client_socket(), drain=False)
+    def wait(self, asked: KeyedRequest, cancel: Cancel, seconds: float) -> Lead | KeptAnswer | None:
+        """What comes of the other request within that time; None where nothing does, or the present one is stopped."""
+        end = time.monotonic() + seconds
         pause = FIRST_PAUSE
+        while cancel.reason is None and (left := end - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+            found = self._claims.begin(asked)
+            if not isinstance(found, Busy):
+                return found
+        return None
+
+    def _join(self, asked: KeyedRequest, busy: Busy, make: Make) -> Response:
+        client = client_socket()
+        waiting = self._in_flight.begin(client, drain=False)
+        streams = _wants_stream(_body())
         try:
-            while waiting.cancel.reason is None and time.monotonic() < end:
-                time.sleep(pause)
-                pause = min(pause * 1.5, LONGEST_PAUSE)
-                if found := self._claims.begin(asked):
-                    return found
-        finally:
+            found = self.wait(asked, waiting.cancel, HEARTBEAT if streams else self._longest_wait)
+        except BaseException:
             waiting.end()
-        raise Unavailable("the first request with this Idempotency-Key is still being answered", retry_after=1)
+            raise
+        if found is None and streams and waiting.cancel.reason is None:
+            if client is not None:
+                client.settimeout(WRITE_TIMEOUT)
+            body = WaitingStream(self, asked, waiting, request.path, self._longest_wait)
+            reply = Response(body, headers=HEADERS, content_type="text/event-stream", direct_passthrough=True)
+            return _as_replay(reply, busy.owner)
+        waiting.end()
+        if found is None:
+            raise _still_busy()
+        return _answered(found, make)
+
+
+class WaitingStream:
+    """The reply to a stream's equal, begun before the answer is whole: comment lines, and then all of it at once.
+
+    Where the other request fails after all, this one ends in an error event: its head bears the other one's id.
+    """
+
+    def __init__(self, once: ExactlyOnce, asked: KeyedRequest, waiting: Chat, path: str, longest_wait: float) -> None:
+        self._once = once
+        self._asked = asked
+        self._waiting = waiting
+        self._path = path
+        self._end = time.monotonic() + longest_wait
+
+    def __iter__(self) -> Iterator[bytes]:
+        while time.monotonic() < self._end and self._waiting.cancel.reason is None:
+            yield COMMENT
+            try:
+                found = self._once.wait(self._asked, self._waiting.cancel, HEARTBEAT)
+            except DomainError as error:
+                yield self._error(error)
+                return
+            if isinstance(found, KeptAnswer):
+                yield found.body
+                return
+            if found is not None:
+                found.fail()
+                break
+        yield self._error(_still_busy())
+
+    def close(self) -> None:
+        self._waiting.end()
+
+    def _error(self, error: DomainError) -> bytes:
+        shown = error_object(error, self._path)
+        if is_openai_door(self._path):
+            return b"data: " + orjson.dumps(shown) + b"\n\n"
+        return b"event: error\ndata: " + orjson.dumps(shown["error"]) + b"\n\n"
 
 
 class RecordedStream:
@@ -115,6 +178,10 @@ def without_comments(piece: bytes) -> bytes:
     return b"\n\n".join(block for block in piece.split(b"\n\n") if not block.startswith(b":"))
 
 
+def _answered(found: Lead | KeptAnswer, make: Make) -> Response:
+    return _replay(found) if isinstance(found, KeptAnswer) else _lead(found, make)
+
+
 def _lead(lead: Lead, make: Make) -> Response:
     try:
         reply = make(lead)
@@ -140,7 +207,11 @@ def _keep(lead: Lead, reply: Response, sent: bytes) -> None:
 
 def _replay(answer: KeptAnswer) -> Response:
     reply = Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
-    reply.headers[HEADER] = answer.owner
+    return _as_replay(reply, answer.owner)
+
+
+def _as_replay(reply: Response, owner: str) -> Response:
+    reply.headers[HEADER] = owner
     reply.headers[REPLAYED] = "true"
     return reply
 
@@ -168,12 +239,24 @@ def _scope(caller: Caller, body: bytes) -> str | None:
 
 
 def _conversation(body: bytes) -> str | None:
-    try:
-        said = parse_object(body)
-    except DomainError:
-        return None  # whoever reads it to answer it says what is wrong with it
+    said = _said(body)
     named = said.get("conversation_id") or said.get("session_id")
     return named if type(named) is str and len(named) <= 128 else None
+
+
+def _wants_stream(body: bytes) -> bool:
+    return _said(body).get("stream") is True
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    try:
+        return parse_object(body)
+    except DomainError:
+        return {}  # whoever reads it to answer it says what is wrong with it
+
+
+def _still_busy() -> Unavailable:
+    return Unavailable("the first request with this Idempotency-Key has no answer yet: send it again", retry_after=1)
 
 
 def _body() -> bytes:

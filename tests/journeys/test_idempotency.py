@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 
-from tests.journeys.gateway import GROQ, Gateway
+from tests.journeys.gateway import GROQ, Gateway, soon
 from tests.journeys.invariants import assert_error
+from tests.journeys.raw_client import RawClient
 
 APP, OPENAI, SDK, SHORT = "/llm/chat", "/v1/chat/completions", "/openai/v1/chat/completions", "/chat"
 JSON_DOORS = [APP, OPENAI, SDK, SHORT]
@@ -129,3 +133,209 @@ def _alone(gateway: Gateway, path: str, key: str, **fields: Any) -> requests.Res
     """Over a connection of its own, read to its end."""
     headers = {"Idempotency-Key": key, "Authorization": f"Bearer {gateway.key}"}
     return requests.post(gateway.url + path, json=body(path, **fields), headers=headers, timeout=30)
+
+
+STREAMS = [APP, OPENAI, SDK]
+
+
+def streamed(gateway: Gateway, path: str, key: str, **fields: Any) -> requests.Response:
+    return _alone(gateway, path, key, stream=True, **fields)
+
+
+def without_comments(body: bytes) -> bytes:
+    return body.replace(b": still here\n\n", b"")
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_fault_5_15_a_streams_replay_is_its_bytes(any_gateway: Gateway, path: str) -> None:
+    any_gateway.behave("reasoning")
+    key = new_key()
+    first, again = (streamed(any_gateway, path, key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.content == first.content
+    assert b"[DONE]" in first.content or b"event: end" in first.content
+    assert again.headers["idempotent-replayed"] == "true"
+    for name in ("x-request-id", "x-model", "content-type", "cache-control", "x-accel-buffering"):
+        assert again.headers[name] == first.headers[name]
+    assert calls(any_gateway) == 1
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_fault_5_15_a_stream_that_is_joined_is_given_from_its_beginning(any_gateway: Gateway, path: str) -> None:
+    any_gateway.behave("tick-50")
+    key = new_key()
+    first, second = at_once(*[lambda: streamed(any_gateway, path, key)] * 2, apart=0.1)
+    assert first.content == second.content
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert {reply.headers.get("idempotent-replayed") for reply in (first, second)} == {None, "true"}
+    assert calls(any_gateway) == 1
+
+
+@pytest.mark.parametrize("path", [APP, OPENAI])
+def test_comment_lines_are_no_part_of_the_bytes_and_keep_a_joiner_open(hasty: Gateway, path: str) -> None:
+    hasty.behave("tick-350+chunks-5")
+    key = new_key()
+    first, second = at_once(*[lambda: streamed(hasty, path, key)] * 2, apart=0.1)
+    again = streamed(hasty, path, key)
+    assert b": still here" in first.content
+    assert second.content.startswith(b": still here\n\n")
+    assert without_comments(first.content) == without_comments(second.content) == again.content
+    assert second.headers["x-request-id"] == first.headers["x-request-id"]
+    assert calls(hasty) == 1
+
+
+@pytest.mark.parametrize("path", [APP, OPENAI])
+def test_a_stream_and_a_whole_reply_are_two_requests(gateway: Gateway, path: str) -> None:
+    key = new_key()
+    assert streamed(gateway, path, key).status_code == 200
+    assert_error(ask(gateway, path, key), 409, "idempotency_conflict")
+
+
+@pytest.mark.parametrize(("words", "status"), [("status-400", 400), ("status-500", 502)])
+def test_fault_5_15_what_failed_is_not_kept_and_runs_anew(gateway: Gateway, words: str, status: int) -> None:
+    key = new_key()
+    gateway.all_providers(words)
+    first = ask(gateway, OPENAI, key)
+    assert first.status_code == status, first.text
+    gateway.recover()
+    gateway.upstream.forget()
+    second = ask(gateway, OPENAI, key)
+    assert second.status_code == 200, second.text
+    assert second.headers["x-request-id"] != first.headers["x-request-id"]
+    assert "idempotent-replayed" not in second.headers
+
+
+def test_fault_5_15_a_request_that_is_wrong_is_not_kept(gateway: Gateway) -> None:
+    key = new_key()
+    wrong = {"messages": [], "model": GROQ}
+    assert_error(ask(gateway, OPENAI, key, wrong), 400, "invalid_request")
+    assert ask(gateway, OPENAI, key).status_code == 200
+
+
+def test_fault_5_15_a_refusal_for_a_limit_is_not_kept(gateway: Gateway) -> None:
+    limited = gateway.post("/api/keys", {"name": "one a minute", "rpm": 1}).json()["data"]["key"]
+    headers = {"Authorization": f"Bearer {limited}"}
+    used, key = new_key(), new_key()
+    first = ask(gateway, OPENAI, used, headers=headers)
+    refused = [ask(gateway, OPENAI, key, headers=headers) for _ in range(2)]
+    again = ask(gateway, OPENAI, used, headers=headers)
+    assert [reply.status_code for reply in refused] == [429, 429]
+    assert len({reply.headers["x-request-id"] for reply in refused}) == 2
+    assert (again.status_code, again.content) == (200, first.content), "a replay counts towards no limit"
+
+
+@pytest.mark.parametrize("path", [APP, OPENAI])
+def test_fault_5_15_a_stream_that_was_cut_runs_anew(gateway: Gateway, path: str) -> None:
+    key = new_key()
+    gateway.all_providers("chunks-20+cut-after-2")
+    first = streamed(gateway, path, key)
+    assert b'"upstream_failed"' in first.content
+    gateway.recover()
+    gateway.upstream.forget()
+    second = streamed(gateway, path, key)
+    assert "idempotent-replayed" not in second.headers
+    assert b'"upstream_failed"' not in second.content
+
+
+@pytest.mark.parametrize("path", [APP, OPENAI])
+@pytest.mark.parametrize("stream", [False, True])
+def test_fault_5_15_a_joiner_of_one_that_fails_runs_anew(any_gateway: Gateway, path: str, stream: bool) -> None:
+    any_gateway.behave("once.slow-700+once.status-400")
+    key = new_key()
+    replies = at_once(*[lambda: _alone(any_gateway, path, key, stream=stream)] * 2, apart=0.1)
+    assert sorted(reply.status_code for reply in replies) == [200, 400]
+    assert calls(any_gateway) == 2
+
+
+@pytest.mark.parametrize("path", [APP, OPENAI])
+@pytest.mark.parametrize("stream", [False, True])
+def test_fault_5_15_a_joiner_that_leaves_harms_nobody(any_gateway: Gateway, path: str, stream: bool) -> None:
+    any_gateway.behave("tick-100+chunks-12" if stream else "slow-1500")
+    key = new_key()
+    said = body(path, stream=stream)
+    with RawClient(any_gateway, path, said, headers={"Idempotency-Key": key}):
+        any_gateway.upstream.wait_for(lambda log: any(entry["method"] == "POST" for entry in log))
+        second = RawClient(any_gateway, path, said, headers={"Idempotency-Key": key})
+        second.socket.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            second.socket.recv(1)
+        second.socket.close()
+        third = _alone(any_gateway, path, key, stream=stream)
+    assert third.status_code == 200
+    assert third.headers["idempotent-replayed"] == "true"
+    assert calls(any_gateway) == 1
+
+
+@pytest.mark.parametrize("path", [APP, OPENAI])
+@pytest.mark.parametrize("stream", [False, True])
+def test_fault_5_15_the_first_goes_on_without_its_reader_while_another_waits(
+    any_gateway: Gateway, path: str, stream: bool
+) -> None:
+    any_gateway.behave("tick-150+chunks-12" if stream else "slow-1800")
+    key = new_key()
+    said = body(path, stream=stream)
+    first = RawClient(any_gateway, path, said, headers={"Idempotency-Key": key})
+    any_gateway.upstream.wait_for(lambda log: any(entry["method"] == "POST" for entry in log))
+    threading.Timer(0.5, first.socket.close).start()
+    joined = _alone(any_gateway, path, key, stream=stream)
+    assert joined.status_code == 200, joined.text
+    assert joined.headers["idempotent-replayed"] == "true"
+    assert calls(any_gateway) == 1
+    assert any_gateway.settled(joined.headers["x-request-id"])["state"] == "complete"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_first_stops_when_its_reader_left_and_nobody_waits(any_gateway: Gateway, stream: bool) -> None:
+    any_gateway.behave("tick-200+chunks-30" if stream else "once.slow-1900")
+    key = new_key()
+    first = RawClient(any_gateway, OPENAI, body(OPENAI, stream=stream), headers={"Idempotency-Key": key})
+    any_gateway.upstream.wait_for(lambda log: any(entry["method"] == "POST" for entry in log))
+    first.socket.close()
+    any_gateway.upstream.wait_for(lambda log: any(entry["left"] for entry in log))
+    any_gateway.upstream.forget()
+    again = _alone(any_gateway, OPENAI, key, stream=stream)
+    assert again.status_code == 200
+    assert "idempotent-replayed" not in again.headers
+
+
+def test_fault_5_15_a_dead_workers_claim_is_taken_over_after_its_lease(hasty: Gateway) -> None:
+    hasty.behave("once.silent")
+    key = new_key()
+    first = RawClient(hasty, OPENAI, body(OPENAI), headers={"Idempotency-Key": key})
+    hasty.upstream.wait_for(lambda log: any(entry["method"] == "POST" for entry in log))
+    old = hasty.workers()
+    os.kill(old[0], signal.SIGKILL)
+    soon(lambda: hasty.workers() and hasty.workers() != old, 10, "no new worker")
+    first.socket.close()
+    second = soon(lambda: _patiently(hasty, key), 10, "the new worker does not answer")
+    assert second.status_code == 200, second.text
+    assert "idempotent-replayed" not in second.headers
+    assert _alone(hasty, OPENAI, key).content == second.content
+
+
+def _patiently(gateway: Gateway, key: str) -> requests.Response | None:
+    try:
+        return _alone(gateway, OPENAI, key)
+    except requests.ConnectionError:
+        return None
+
+
+def test_a_deleted_conversation_takes_its_answers_along(any_gateway: Gateway) -> None:
+    key, other = new_key(), new_key()
+    first, kept = ask(any_gateway, APP, key), ask(any_gateway, APP, other)
+    conversation = first.json()["data"]["conversation_id"]
+    gone = any_gateway.http.delete(f"{any_gateway.url}/api/conversations/{conversation}", timeout=10)
+    assert gone.status_code == 204
+    assert any_gateway.sql("SELECT * FROM idempotency WHERE conversation = :c", c=conversation) == []
+    again = ask(any_gateway, APP, key)
+    assert again.headers["x-request-id"] != first.headers["x-request-id"]
+    assert ask(any_gateway, APP, other).content == kept.content
+
+
+def test_fault_5_15_after_a_day_it_runs_anew(gateway: Gateway) -> None:
+    key = new_key()
+    first = ask(gateway, OPENAI, key)
+    rows = gateway.sql("SELECT * FROM idempotency WHERE owner = :id", id=first.headers["x-request-id"])
+    assert [row["state"] for row in rows] == ["done"]
+    kept = datetime.fromisoformat(rows[0]["expires_at"]).replace(tzinfo=UTC) - datetime.now(UTC)
+    assert timedelta(hours=23, minutes=59) < kept <= timedelta(hours=24)

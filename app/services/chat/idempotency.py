@@ -10,7 +10,7 @@ from typing import Protocol
 import gevent
 
 from app.domain.errors import IdempotencyConflict, Unavailable
-from app.domain.idempotency import Claim, KeptAnswer, KeyedRequest
+from app.domain.idempotency import Busy, Claim, KeptAnswer, KeyedRequest
 from app.utils.clock import utcnow
 
 log = logging.getLogger(__name__)
@@ -74,8 +74,8 @@ class Idempotency:
     def stop(self) -> None:
         gevent.killall(self._loops)
 
-    def begin(self, asked: KeyedRequest) -> Lead | KeptAnswer | None:
-        """The right to answer it, or its answer; None while another request is at it.
+    def begin(self, asked: KeyedRequest) -> Lead | KeptAnswer | Busy:
+        """The right to answer it, or its answer, or that it must be waited for.
 
         Raises IdempotencyConflict where the key was used for another request, Unavailable with both stores away.
         """
@@ -86,7 +86,7 @@ class Idempotency:
             lead = Lead(self, asked)
             self._leads.add(lead)
             return lead
-        return claim.answer
+        return claim.answer or Busy(claim.owner)
 
     def renew(self) -> None:
         """Say that what is being answered here is still being answered."""
