@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock env devenv example
+.PHONY: help run test check bench chaos lock env devenv example
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -41,6 +41,9 @@ check: devenv  ## lint, types, import rules, make test
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
+
+chaos: devenv  ## a thousand chats while a third of a provider's calls fail; ARGS=200 asks fewer
+	@$(BIN)/python bench/chaos.py $(ARGS)
 
 bench: devenv  ## measure the server beside a bare one, into bench/REPORT.md (wants gcc and wrk)
 	@$(BIN)/python bench/measure.py $(ARGS)

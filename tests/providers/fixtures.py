@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["EmulatedProviders", "upstream", "upstream_process"]
+__all__ = ["EmulatedProviders", "running_providers", "upstream", "upstream_process"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,9 +57,9 @@ class EmulatedProviders:
             connection.close()
 
 
-@pytest.fixture(scope="session")
-def upstream_process() -> Iterator[EmulatedProviders]:
-    """The server, once a session."""
+@contextmanager
+def running_providers() -> Iterator[EmulatedProviders]:
+    """The server in a process of its own."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.providers.upstream"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -69,6 +70,13 @@ def upstream_process() -> Iterator[EmulatedProviders]:
     finally:
         process.stdin.close()
         process.wait(5)
+
+
+@pytest.fixture(scope="session")
+def upstream_process() -> Iterator[EmulatedProviders]:
+    """The server, once a session."""
+    with running_providers() as upstream:
+        yield upstream
 
 
 @pytest.fixture
