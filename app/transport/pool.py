@@ -89,10 +89,9 @@ class HostPool:
 
     def _clean_idle(self) -> Connection | None:
         """The youngest idle connection that is open and silent. A byte that came while idle belongs to nobody."""
-        oldest = time.monotonic() - MAX_IDLE_SECONDS
         while self._idle:
-            since, connection = self._idle.pop()
-            if since > oldest and connection.is_silent():
+            _, connection = self._idle.pop()
+            if connection.is_silent():
                 return connection
             connection.close()
         return None

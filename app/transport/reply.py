@@ -86,8 +86,9 @@ class PooledReply:
                     yield body
                 if parser.done:
                     break
+                until = time.monotonic() + patience.tick
                 end = patience.end
-                if not self._advance(min(end, time.monotonic() + patience.tick)):
+                if not self._advance(until if until < end else end):
                     if time.monotonic() >= patience.end:
                         raise self._silent()
                     yield b""

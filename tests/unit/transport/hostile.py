@@ -69,6 +69,7 @@ class Peer:
     def wait_until_closed(self) -> None:
         with suppress(Gone):
             while True:
+                self._buffer = b""
                 self._more()
 
     def _more(self) -> None:

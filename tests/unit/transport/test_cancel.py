@@ -13,6 +13,7 @@ from app.domain.errors import ProviderFault
 from app.transport.http import HttpRequest
 from app.transport.pooled import PooledTransport
 from app.transport.resolver import Resolver
+from app.transport.stoppable import stoppable
 from app.utils.cancel import Cancel
 from tests.unit.transport.certificates import Authority
 from tests.unit.transport.fixtures import AT_ONCE, Outcome, Start, ask, patience, wait_for
@@ -77,7 +78,7 @@ def test_fault_4_04_a_cancel_of_a_reused_connection_is_no_stale_one(transport: P
 
 def test_fault_4_04_a_cancel_while_sending_closes_the_connection(transport: PooledTransport, start: Start) -> None:
     upstream = start(lambda peer: gevent.sleep(0.4))
-    outcome = cancelled(transport, upstream.url, b"x" * 50_000_000)
+    outcome = cancelled(transport, upstream.url, b"x" * 20_000_000)
     assert outcome.fault is not None
     assert outcome.fault.sent is True
     assert upstream.saw_the_end()
@@ -151,6 +152,7 @@ def test_fault_4_04_a_cancel_while_the_caller_is_elsewhere_closes_the_connection
     cancel = Cancel()
     blocks = transport.send(HttpRequest("POST", upstream.url, {}), patience(), cancel).blocks()
     assert next(blocks)
+    gevent.sleep(0.05)  # more has come by then, and is not for anybody
     cancel.cancel("client gone")
     assert upstream.saw_the_end(within=0.5)
     with pytest.raises(ProviderFault) as raised:
@@ -193,3 +195,18 @@ def test_a_cancel_ends_all_that_share_it(transport: PooledTransport, start: Star
     gevent.joinall(pair)
     assert [one.value.kind for one in pair] == ["cancelled", "cancelled"]
     assert time.monotonic() - began < AT_ONCE
+
+
+def test_a_cancel_that_comes_as_the_wait_ends_does_not_strike_later() -> None:
+    cancel = Cancel()
+    with stoppable(cancel):
+        cancel.cancel("client gone")
+    gevent.sleep(0.01)
+
+
+def test_a_wait_begun_after_the_cancel_ends_at_once() -> None:
+    cancel = Cancel()
+    cancel.cancel("client gone")
+    with pytest.raises(ProviderFault) as raised, stoppable(cancel):
+        gevent.sleep(5.0)
+    assert (raised.value.kind, raised.value.sent) == ("cancelled", False)

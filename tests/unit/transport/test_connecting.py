@@ -130,7 +130,8 @@ def test_fault_4_01_losers_of_the_race_between_addresses_are_closed(
     start: Start, dead_address: tuple[str, int]
 ) -> None:
     upstream = start(says(answer(b"ok")))
-    transport = asking(found(*[dead_address] * 10, ("127.0.0.1", upstream.port)))
+    look_up = found(*[dead_address] * 2, ("127.0.0.1", upstream.port))
+    transport = PooledTransport(connect_timeout=10.0, pool_size=2, resolver=Resolver(getaddrinfo=look_up))
     before = descriptors()
     assert ask(transport, "http://provider.test/v1").body == b"ok"
     transport.close()

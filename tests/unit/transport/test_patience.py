@@ -122,7 +122,7 @@ def test_a_timer_that_rings_while_nobody_waits_ends_nothing(transport: PooledTra
 
 def test_a_body_that_is_not_taken_ends_at_the_first_token_limit(transport: PooledTransport, start: Start) -> None:
     upstream = start(lambda peer: gevent.sleep(2.0))
-    outcome = ask(transport, upstream.url, b"x" * 50_000_000, waits=patience(first=WAIT))
+    outcome = ask(transport, upstream.url, b"x" * 20_000_000, waits=patience(first=WAIT))
     assert (outcome.kind, outcome.fault and outcome.fault.sent) == ("first_token_timeout", True)
     assert outcome.seconds < WAIT + AT_ONCE
 
@@ -135,6 +135,23 @@ def test_under_tls_silence_is_told_and_ends_as_well(
     assert (outcome.kind, outcome.body) == ("first_token_timeout", b"a")
     assert outcome.ticks in (2, 3)
     assert upstream.saw_the_end()
+
+
+def test_under_tls_what_came_together_is_read_together(
+    transport: PooledTransport, start: Start, authority: Authority
+) -> None:
+    """Many records in one packet, and silence after it: no event of the socket tells of the later ones."""
+
+    def burst(peer: Peer) -> None:
+        peer.request()
+        for said in (CHUNKED, *[chunk(b"t")] * 30):
+            peer.sock.sendall(said)
+
+    upstream = start(burst, tls=authority.good("provider.test"))
+    waits = patience(first=0.5, tick=0.1)
+    outcome = ask(transport, upstream.named("provider.test", "https"), waits=waits)
+    assert outcome.body == b"t" * 30
+    assert outcome.ticks >= 3, "all of it came at the beginning"
 
 
 def test_reading_on_after_the_close_is_a_fault_and_no_hang(transport: PooledTransport, start: Start) -> None:
