@@ -38,6 +38,7 @@ from app.repositories.spool import Spool
 from app.routes import (
     admin_accounts,
     admin_audit,
+    admin_catalogue,
     auth,
     chat,
     conversations,
@@ -59,9 +60,11 @@ from app.schemas import json_body
 from app.schemas.blueprint import Blueprint
 from app.services.accounts import room as accounts_room
 from app.services.accounts.room import Accounts
+from app.services.catalogue import room as catalogue_room
 from app.services.catalogue.catalogue import Catalogue
 from app.services.catalogue.discovery import Discovery
 from app.services.catalogue.providers import provider
+from app.services.catalogue.room import CatalogueRoom
 from app.services.catalogue.withdrawals import Withdrawals
 from app.services.chat.conversations import ConversationService
 from app.services.chat.entry import Entry
@@ -86,6 +89,7 @@ from app.stores.scripts import ScriptRunner
 from app.transport.pooled import PooledTransport
 from app.utils import logs
 from app.utils.lifecycle import Lifecycle
+from app.utils.sealing import Sealer
 
 VERSION = "0.1.0"
 MB = 2**20
@@ -134,16 +138,17 @@ def build(settings: Settings | None = None) -> Flask:
     accounts = _accounts(app, settings, stores, lifecycle)
     transport = PooledTransport(connect_timeout=settings.connect_timeout, pool_size=settings.max_streams)
     configured = providers(settings)
-    catalogue = Catalogue(ModelRows(stores.database).all, configured)
-    discovery = Discovery(transport, catalogue, configured.values())
     board = HealthBoard(HealthState(stores.redis))
+    shelves = _catalogue(settings, stores, accounts, configured, board, transport)
+    catalogue = shelves.catalogue
+    discovery = Discovery(transport, catalogue, configured.values())
     chats = _chats(settings, stores, accounts, catalogue, board, transport)
     readiness = _readiness(settings, stores, lifecycle)
     _middleware(app, settings, accounts, lifecycle, written)
     keyed = Idempotency(HotClaims(stores.redis), IdempotencyRows(stores.database))
     in_flight = InFlight(lifecycle)
     once = ExactlyOnce(keyed, in_flight, longest_wait=settings.stream_timeout)
-    docs.register(app, _doors(stores, accounts, catalogue, chats, board, readiness, in_flight, keyed, once), VERSION)
+    docs.register(app, _doors(stores, accounts, shelves, chats, board, readiness, in_flight, keyed, once), VERSION)
     _shell(app, settings)
     accounts.watch.start()
     keyed.start()
@@ -244,6 +249,27 @@ def providers(settings: Settings) -> dict[str, Provider]:
             configured=said.configured if said else True,
         )
     return found
+
+
+def _catalogue(
+    settings: Settings,
+    stores: Stores,
+    accounts: Accounts,
+    configured: dict[str, Provider],
+    board: HealthBoard,
+    transport: PooledTransport,
+) -> CatalogueRoom:
+    former = settings.secret_key_previous
+    built = catalogue_room.build(
+        stores.database,
+        configured,
+        LLMServiceFactory(transport),
+        Sealer(settings.secret_key or "", *([former] if former else [])),
+        lambda: stores.hot.bump("catalogue"),
+        board.renewed,
+    )
+    accounts.watch.listeners.append(lambda epochs: built.news.pay())
+    return built
 
 
 def _chats(
@@ -354,7 +380,7 @@ def _middleware(app: Flask, settings: Settings, accounts: Accounts, lifecycle: L
 def _doors(
     stores: Stores,
     accounts: Accounts,
-    catalogue: Catalogue,
+    shelves: CatalogueRoom,
     chats: ChatOrchestrator,
     board: HealthBoard,
     readiness: Readiness,
@@ -362,6 +388,7 @@ def _doors(
     keyed: Idempotency,
     once: ExactlyOnce,
 ) -> Iterable[Blueprint]:
+    catalogue = shelves.catalogue
     yield pages.blueprint()
     yield health.blueprint(readiness)
     yield auth.blueprint(accounts.service, accounts.sessions)
@@ -377,4 +404,5 @@ def _doors(
     yield usage.blueprint(Reports(stores.database))
     yield admin_accounts.blueprint(accounts.admin, Budgets(stores.database), accounts.spending)
     yield admin_audit.blueprint(Audit(stores.database))
+    yield admin_catalogue.blueprint(shelves.models, shelves.keys, catalogue)
     yield stats.blueprint(Reports(stores.database), lambda: board.facts(catalogue.snapshot().pools))

@@ -53,13 +53,15 @@ class Model:
 class Credential:
     """A provider key; of a provider that needs none, one without a secret.
 
-    mask shows at most its last four characters; repr never shows the secret.
+    mask shows at most its last four characters; repr never shows the secret. origin: scheme, host and port of the one
+    address it goes to, None for the provider's own.
     """
 
     id: str
     integration: str
     secret: str
     mask: str
+    origin: str | None = None
 
     def __repr__(self) -> str:
         return f"Credential({self.integration}, {self.mask})"

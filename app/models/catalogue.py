@@ -48,12 +48,16 @@ class LlmModel(Base):
 
 
 class ProviderKey(Base):
-    """A provider's key at rest. sealed: AES-GCM, bound to this row's id; out_until: not used before that moment."""
+    """A provider's key at rest. sealed: AES-GCM, bound to this row's id; out_until: not used before that moment.
+
+    origin: scheme, host and port of the address that it was given for, NULL for the provider's own.
+    """
 
     __tablename__ = "provider_keys"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     integration: Mapped[str] = mapped_column(Words, index=True)
+    origin: Mapped[str | None] = mapped_column(Words)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     mask: Mapped[str] = mapped_column(Words)
     out_until: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.models.accounts import EpochRow
 from app.repositories.database import Database
+
+#: What every change of the catalogue raises, so that each worker reads it anew.
+CATALOGUE: Final = "catalogue"
 
 _RAISE = text("INSERT INTO epochs (name, n) VALUES (:name, 1) ON CONFLICT (name) DO UPDATE SET n = epochs.n + 1")
 

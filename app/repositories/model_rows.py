@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from app.domain.audit import Actor, Facts
 from app.domain.catalogue import Model
+from app.domain.errors import Conflict, NotFound
 from app.models.catalogue import LlmModel
+from app.repositories.audit import record
 from app.repositories.database import Database
-from app.repositories.epochs import raise_epoch
+from app.repositories.epochs import CATALOGUE, raise_epoch
 from app.repositories.prices import price_columns, price_of
+from app.repositories.provider_keys import SealedKey, facts_of, row_of
 
 Origin = Literal["seed", "admin", "list"]
-#: What every change of the catalogue raises, so that each worker reads it anew.
-EPOCH: Final = "catalogue"
+#: What the audit needs not be told of a row.
+_UNTOLD: Final = frozenset({"id", "rank", "updated_at"})
 
 
 class ModelRows:
@@ -36,7 +41,7 @@ class ModelRows:
             row = _find(session, model)
             row = row if row is not None else _new(session, model)
             _fill(row, _columns(model), origin, now)
-            raise_epoch(session, EPOCH)
+            raise_epoch(session, CATALOGUE)
             return _model(row)
 
         return self._database.write(work)
@@ -56,7 +61,7 @@ class ModelRows:
             for row in gone:
                 session.delete(row)
             if stale or gone:
-                raise_epoch(session, EPOCH)
+                raise_epoch(session, CATALOGUE)
             return len(stale) + len(gone)
 
         # A look that needs no lock, so that a start with nothing to do waits for nobody.
@@ -72,10 +77,56 @@ class ModelRows:
                 return False
             row.unavailable = reason
             row.updated_at = now
-            raise_epoch(session, EPOCH)
+            raise_epoch(session, CATALOGUE)
             return True
 
         return self._database.write(work)
+
+    def add(self, model: Model, actor: Actor, now: datetime, key: SealedKey | None) -> None:
+        """An admin's new row, with the key that came with it. Raises Conflict where there is such a one."""
+
+        def work(session: Session) -> None:
+            if _find(session, model) is not None or session.get(LlmModel, model.id) is not None:
+                raise Conflict("There is a model of this provider and name.", field="name")
+            row = _new(session, model)
+            _fill(row, _columns(model), "admin", now)
+            record(session, actor, "model.add", model.id, None, _facts(row))
+            _add_key(session, key, actor)
+            raise_epoch(session, CATALOGUE)
+
+        self._database.write(work)
+
+    def amend(
+        self, model_id: str, changes: Mapping[str, Any], actor: Actor, now: datetime, key: SealedKey | None
+    ) -> None:
+        """An admin's change; seeding keeps off the row from now on. changes: fields of Model. Raises NotFound."""
+
+        def work(session: Session) -> None:
+            row = session.get(LlmModel, model_id, with_for_update=True)
+            if row is None:
+                raise NotFound("There is no such model.")
+            before = _facts(row)
+            _fill(row, _columns(replace(_model(row), **changes)), "admin", now)
+            record(session, actor, "model.change", model_id, before, _facts(row))
+            _add_key(session, key, actor)
+            raise_epoch(session, CATALOGUE)
+
+        self._database.write(work)
+
+    def delete(self, model_id: str, actor: Actor) -> None:
+        """Raises NotFound, and Conflict for a seeded row, which the next start would bring back."""
+
+        def work(session: Session) -> None:
+            row = session.get(LlmModel, model_id, with_for_update=True)
+            if row is None:
+                raise NotFound("There is no such model.")
+            if row.origin == "seed":
+                raise Conflict("This model is part of the catalogue: set active to false instead.")
+            record(session, actor, "model.delete", model_id, _facts(row), None)
+            session.delete(row)
+            raise_epoch(session, CATALOGUE)
+
+        self._database.write(work)
 
     def remove(self, model_id: str) -> bool:
         """False where there is none of this id."""
@@ -83,7 +134,7 @@ class ModelRows:
         def work(session: Session) -> bool:
             gone = session.execute(delete(LlmModel).where(LlmModel.id == model_id).returning(LlmModel.id)).first()
             if gone is not None:
-                raise_epoch(session, EPOCH)
+                raise_epoch(session, CATALOGUE)
             return gone is not None
 
         return self._database.write(work)
@@ -128,6 +179,17 @@ def _fill(row: LlmModel, columns: Mapping[str, Any], origin: Origin, now: dateti
         setattr(row, name, value)
     row.origin = origin
     row.updated_at = now
+
+
+def _add_key(session: Session, key: SealedKey | None, actor: Actor) -> None:
+    if key is not None:
+        session.add(row_of(key))
+        record(session, actor, "provider_key.add", key.id, None, facts_of(key))
+
+
+def _facts(row: LlmModel) -> Facts:
+    names = [column.name for column in LlmModel.__table__.columns if column.name not in _UNTOLD]
+    return {name: getattr(row, name) for name in names}
 
 
 def _columns(model: Model) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def _short(snapshot: Snapshot, model: Model) -> dict[str, Any]:
         "provider": model.integration,
         "modalities": {"in": sorted(model.inputs), "out": sorted(model.outputs)},
         "context_window": model.context_window,
-        "price": _price(model.price),
+        "price": shown_price(model.price),
         "average_rating": None,
         "available": model.available,
     }
@@ -49,7 +49,7 @@ def _short(snapshot: Snapshot, model: Model) -> dict[str, Any]:
     return row
 
 
-def _price(price: Price | None) -> dict[str, float] | None:
+def shown_price(price: Price | None) -> dict[str, float] | None:
     """USD a million tokens, each picture, each minute; what is not sold so is left out."""
     if price is None:
         return None

@@ -179,6 +179,7 @@ def upgrade() -> None:
         "provider_keys",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("integration", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("mask", sa.Text(), nullable=False),
         sa.Column("out_until", sa.DateTime(timezone=True), nullable=True),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from app.domain.catalogue import Model, Provider
+from app.domain.catalogue import Credential, Model, Provider
 from app.domain.errors import Unavailable
 from app.services.catalogue.snapshot import Snapshot
 
 
 class Catalogue:
-    """read: the rows as the database has them. providers: what is configured, by integration."""
+    """read: the rows as the database has them. providers: what is configured, by integration. keys: those that admins
+    stored, read with the rows."""
 
-    def __init__(self, read: Callable[[], Sequence[Model]], providers: Mapping[str, Provider]) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Sequence[Model]],
+        providers: Mapping[str, Provider],
+        keys: Callable[[], Sequence[Credential]] = tuple,
+    ) -> None:
         self._read = read
+        self._read_keys = keys
+        self._keys: Sequence[Credential] = ()
         self._providers = dict(providers)
         self._rows: Sequence[Model] | None = None
         self._listed: dict[str, tuple[Model, ...]] = {}
@@ -59,7 +67,7 @@ class Catalogue:
         if self._stale or self._rows is None:
             self._stale = False
             try:
-                self._rows = self._read()
+                self._rows, self._keys = self._read(), self._read_keys()
             except Unavailable:
                 self._stale = True
                 if self._rows is None:
@@ -67,4 +75,14 @@ class Catalogue:
         rows = self._rows or ()
         known = {(row.integration, row.name) for row in rows}
         added = [m for models in self._listed.values() for m in models if (m.integration, m.name) not in known]
-        return Snapshot([*rows, *added], self._providers)
+        own = {name: _with(provider, self._keys) for name, provider in self._providers.items()}
+        return Snapshot([*rows, *added], own, [key for key in self._keys if key.origin is not None])
+
+
+def _with(provider: Provider, stored: Iterable[Credential]) -> Provider:
+    """The provider with the keys for its own address that admins stored beside those of the settings."""
+    known = {key.id for key in provider.credentials}
+    more = {k.id: k for k in stored if k.integration == provider.integration and k.origin is None and k.id not in known}
+    if not more:
+        return provider
+    return replace(provider, credentials=(*provider.credentials, *more.values()), unavailable=None)

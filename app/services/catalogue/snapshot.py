@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from app.domain.catalogue import Credential, Model, Provider
+from app.domain.policies.addresses import origin
 
 AUTO = "auto"
 IMAGE = "image"
@@ -16,11 +17,18 @@ OLLAMA = "ollama"
 class Snapshot:
     """Frozen after it is made; a change of the catalogue makes another.
 
+    bound: keys that go to one address alone.
     models: every row in the catalogue's own order, each with the reason why it cannot answer, if any.
     """
 
-    def __init__(self, rows: Iterable[Model], providers: Mapping[str, Provider]) -> None:
+    def __init__(
+        self, rows: Iterable[Model], providers: Mapping[str, Provider], bound: Iterable[Credential] = ()
+    ) -> None:
         self.providers = dict(providers)
+        self._bound: dict[tuple[str, str], tuple[Credential, ...]] = {}
+        for key in bound:
+            name = (key.integration, key.origin or "")
+            self._bound[name] = (*self._bound.get(name, ()), key)
         self.models = tuple(sorted((self._available(row) for row in rows), key=lambda model: model.rank))
         self.by_name: dict[str, tuple[Model, ...]] = {}
         for model in self.models:
@@ -41,12 +49,21 @@ class Snapshot:
     @property
     def pools(self) -> Mapping[str, tuple[Credential, ...]]:
         """Every provider's keys."""
-        return {name: provider.credentials for name, provider in self.providers.items()}
+        found = {name: provider.credentials for name, provider in self.providers.items()}
+        for (name, _), keys in self._bound.items():
+            found[name] = (*found.get(name, ()), *keys)
+        return found
 
     def pool(self, model: Model) -> tuple[Credential, ...]:
-        """The keys it may be asked with, one at least."""
-        provider = self.providers.get(model.integration)
-        return (provider.credentials if provider else ()) or (keyless(model.integration),)
+        """The keys it may be asked with, one at least. A row with an address of its own has those given for it."""
+        return self.keys_for(model.integration, model.base_url) or (keyless(model.integration),)
+
+    def keys_for(self, integration: str, base_url: str | None) -> tuple[Credential, ...]:
+        """The provider's keys that may go to this address, None for its own."""
+        provider = self.providers.get(integration)
+        if base_url is not None and (provider is None or origin(base_url) != origin(provider.base_url)):
+            return self._bound.get((integration, origin(base_url)), ())
+        return provider.credentials if provider else ()
 
     def shown_name(self, model: Model) -> str:
         """How lists name a row: the second row of a name bears its integration."""
