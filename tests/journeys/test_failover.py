@@ -23,7 +23,7 @@ from tests.journeys.failing import (
     told,
     wait_for_spares,
 )
-from tests.journeys.gateway import KEYS, Gateway, soon
+from tests.journeys.gateway import GEMINI, GROQ, KEYS, Gateway, soon
 from tests.journeys.raw_client import RawClient
 from tests.providers.fixtures import EmulatedProviders
 
@@ -390,6 +390,33 @@ def test_fault_4_22_after_the_finish_the_answer_is_whole_soon(
     began = time.monotonic()
     answered(ask(failing, way, "hello there", model), model)
     assert time.monotonic() - began < longest
+
+
+@pytest.mark.parametrize("path", ["/llm/chat", "/v1/chat/completions"])
+def test_fault_3_07_a_provider_that_sends_not_even_a_head_is_waited_for_with_comments(
+    hasty: Gateway, path: str
+) -> None:
+    hasty.behave("silent")
+    body = {"model": GROQ, "fallbacks": [GROQ], "stream": True}
+    body |= {"message": "hi"} if path == "/llm/chat" else {"messages": [{"role": "user", "content": "hi"}]}
+    with RawClient(hasty, path, body) as client:
+        heard = client.read_until(b"upstream_timeout")
+    assert client.status == 200
+    assert 3 <= heard.count(b": still here") <= 8
+    hasty.upstream.wait_for(lambda log: all(call["left"] for call in log if call["method"] == "POST"), 1.0)
+    with RawClient(hasty, path, body) as client:
+        client.read_until(b": still here")
+    hasty.upstream.wait_for(lambda log: all(call["left"] for call in log if call["method"] == "POST"), 1.5)
+
+
+def test_fault_3_07_the_heart_beats_through_all_candidates(hasty: Gateway) -> None:
+    """No candidate is silent for as long as a heartbeat; together they are."""
+    hasty.behave("slow-200+status-500", GROQ)
+    hasty.behave("slow-200+html-200", GEMINI)
+    body = {"model": GROQ, "fallbacks": [GEMINI], "stream": True, "message": "hi"}
+    with RawClient(hasty, "/llm/chat", body) as client:
+        heard = client.read_until(b"event: error")
+    assert heard.count(b": still here") >= 1
 
 
 # --- 4.24, the facts, the budget -------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from contextlib import closing
 from itertools import chain
 from typing import Protocol
 
+import gevent
+
 from app.adapters import faults, sse
 from app.adapters.wire import Answers, Encoded
 from app.domain.chat import ProviderCall
@@ -39,13 +41,52 @@ def exchange(
 ) -> Iterator[ProviderEvent]:
     """Send it, read the answer. Closing the iterator closes the connection. Raises ProviderFault."""
     request = HttpRequest("POST", call.base_url.rstrip("/") + encoded.path, encoded.headers, encoded.body)
-    with closing(transport.send(request, patience, cancel)) as reply:
+    begun = yield from _begun(transport, request, patience, cancel, tells_silence=call.stream)
+    with closing(begun) as reply:
         if not 200 <= reply.status < 300:
             raise faults.refused(reply.status, reply.headers, _beginning(reply, patience), call.secret)
         try:
             yield from _answer(reply, wire, call, patience)
         except ProviderFault as fault:
             raise faults.without_secret(fault, call.secret, reply.status) from None
+
+
+def _begun(
+    transport: Transport, request: HttpRequest, patience: Patience, cancel: Cancel, *, tells_silence: bool
+) -> Generator[Silence, None, HttpReply]:
+    """The reply as soon as its head is there, and silence told where that takes longer than a heartbeat."""
+    if not tells_silence or patience.end - time.monotonic() <= patience.tick:
+        return transport.send(request, patience, cancel)
+    sending = gevent.spawn(_outcome, transport, request, patience, cancel)
+    try:
+        sending.join(patience.tick)
+        while not sending.ready():
+            yield Silence()
+            sending.join(patience.tick)
+    except BaseException:
+        sending.kill()
+        _close(sending.value)
+        raise
+    outcome: HttpReply | ProviderFault = sending.get()
+    if isinstance(outcome, ProviderFault):
+        raise outcome
+    return outcome
+
+
+def _outcome(
+    transport: Transport, request: HttpRequest, patience: Patience, cancel: Cancel
+) -> HttpReply | ProviderFault:
+    # A greenlet that ends in an exception is printed by the hub; as a value it is only raised.
+    try:
+        return transport.send(request, patience, cancel)
+    except ProviderFault as fault:
+        return fault
+
+
+def _close(outcome: HttpReply | ProviderFault | gevent.GreenletExit | None) -> None:
+    """Let go of a reply that nobody waits for any more."""
+    if outcome is not None and not isinstance(outcome, BaseException):
+        outcome.close()
 
 
 def _answer(reply: HttpReply, wire: Wire, call: ProviderCall, patience: Patience) -> Iterator[ProviderEvent]:
