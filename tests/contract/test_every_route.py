@@ -33,6 +33,10 @@ SOUND: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/api/admin/keys"): {"user_id": UNKNOWN, "name": "laptop"},
     ("patch", "/api/admin/keys/{key_id}"): {"name": "laptop"},
     ("patch", "/api/admin/budget"): {"amount": 9_000_000, "period": "total"},
+    ("post", "/api/admin/models"): {"name": "m", "provider": "corp", "base_url": "http://127.0.0.1:9", "verify": False},
+    ("patch", "/api/admin/models/{model_id}"): {"active": True},
+    ("post", "/api/admin/provider-keys"): {"provider": "groq", "key": "gsk-of-the-tests"},
+    ("patch", "/api/admin/provider-keys/{key_id}"): {"key": "gsk-of-the-tests"},
 }
 ADMIN = "/api/admin"
 
