@@ -59,6 +59,11 @@ class DurableCommits:
         self.away = False
         return False
 
+    @property
+    def pending(self) -> bool:
+        """Whether rows of any worker of this machine still wait for the database."""
+        return self._spool.pending
+
     def look(self) -> None:
         """Have another look at the room that is left; what the disk refused may be taken now."""
         self._spool.look()
