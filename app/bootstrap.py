@@ -75,6 +75,7 @@ from app.services.chat.orchestrator import ChatOrchestrator
 from app.services.chat.recall import Recall
 from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
+from app.services.ledger.away import Away
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.ledger import Ledger
 from app.services.ledger.treasury import Treasury
@@ -290,6 +291,7 @@ def _chats(
         reply=settings.reply_timeout,
     )
 
+    away = Away(settings.redis_down, settings.web_concurrency, accounts.spending)
     bounds = BoundsBook(
         settings.rate_limit_per_minute if settings.rate_limit_enabled else None, Budgets(stores.database).installation
     )
@@ -310,7 +312,7 @@ def _chats(
     return ChatOrchestrator(
         LLMSelectorService(catalogue, board, settings.strategy),
         Entry(
-            Treasury(stores.hot, accounts.spending),
+            Treasury(stores.hot, accounts.spending, away),
             bounds,
             saw,
             lease_ms=int((settings.stream_timeout + settings.shutdown_timeout) * 1000),

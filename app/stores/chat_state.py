@@ -53,6 +53,7 @@ class ChatState:
         self._in_flight = Script.load("in_flight")
         self._gates = GateBook()
         self._dirty: dict[Conversation, dict[str, HotSettlement | None]] = {}
+        self._owed: dict[str, HotSettlement] = {}
 
     def admit(self, admission: Admission) -> Admitted:
         """Trip 1: let the chat in by all its limits or none; record it as in flight; hand back the epochs and the
@@ -64,6 +65,8 @@ class ChatState:
         conversation = None if admission.conversation is None else (admission.user_id, admission.conversation)
         if conversation in self._dirty:
             self._clean(conversation)
+        if self._owed:
+            self._pay()
         gates = self._gates.of(admission.bounds, admission.day)
         price = admission.price or FREE
         key = "" if conversation is None else _key(conversation)
@@ -108,16 +111,19 @@ class ChatState:
     def settle(self, settlement: HotSettlement) -> None:
         """Trip 2: let the in-flight record go and append to the window.
 
-        Where Redis is away the conversation is remembered, and its window thrown away once Redis is back.
+        Where Redis is away it is told once Redis is back, before anybody else is let in: of a conversation so that its
+        window is thrown away, of budgets so that they are built anew.
         """
         try:
             self._run_settle(settlement)
         except Unavailable:
+            if self._gates.of(settlement.bounds, settlement.day).held:
+                self._owed[settlement.prompt_id] = replace(settlement, conversation=None, exchange=(), rebuilt=None)
             if settlement.conversation is not None:
                 conversation = (settlement.user_id, settlement.conversation)
                 # Of those that Redis never admitted one stands for all: an outage must not fill the memory.
                 name = settlement.prompt_id if settlement.version >= 0 else ""
-                owed = replace(settlement, exchange=(), rebuilt=None, drop=True)
+                owed = replace(settlement, exchange=(), rebuilt=None, drop=True, bounds=())
                 self._dirty.setdefault(conversation, {})[name] = owed
             raise
 
@@ -142,12 +148,22 @@ class ChatState:
         return int(self._runner.run(self._in_flight, [FLY], [FORGOTTEN_AFTER_MS]))
 
     def flush_dirty(self) -> None:
-        """Throw away the windows whose settle failed. Quietly leaves the rest for the next time."""
+        """Settle what could not be told, and throw away its windows. Quietly leaves the rest for the next time."""
         try:
+            self._pay()
             for conversation in tuple(self._dirty):
                 self._clean(conversation)
         except Unavailable as fault:
             log.debug("windows stay to be thrown away: %s", fault.message)
+
+    def _pay(self) -> None:
+        while self._owed:
+            name, settlement = self._owed.popitem()
+            try:
+                self._run_settle(settlement)
+            except BaseException:
+                self._owed[name] = settlement
+                raise
 
     def _clean(self, conversation: Conversation) -> None:
         # Taken out first: one that becomes dirty again while this waits is not lost.

@@ -17,6 +17,7 @@ from app.domain.caller import Bound, Budget
 from app.domain.errors import BudgetExceeded
 from app.domain.hot import Admission, Grant, HotSettlement, Renewal
 from app.domain.money import Price
+from app.services.ledger.away import Away
 from app.services.ledger.treasury import Treasury
 from app.stores.chat_state import ChatState
 from app.stores.scripts import ScriptRunner
@@ -41,7 +42,7 @@ class Bank:
     def __init__(self, runner: ScriptRunner, **caps: int) -> None:
         self.runner = runner
         self.state = ChatState(runner, ttl=60, max_messages=40, max_tokens=8000)
-        self.treasury = Treasury(self.state, self)
+        self.treasury = Treasury(self.state, self, Away("closed", 1, self))
         self.ledger: dict[str, int] = {}
         self.reads = 0
         self.bounds = tuple(self.bound(scope, cap) for scope, cap in caps.items())

@@ -45,7 +45,8 @@ class Entry:
         """Set what admission gave, and leave out the candidates whose own limits are reached or whose price nobody
         knows while there is a budget.
 
-        Raises RateLimited, BudgetExceeded, and InvalidRequest for a request that is larger than a whole limit.
+        Raises RateLimited, BudgetExceeded, InvalidRequest for a request that is larger than a whole limit, and
+        Unavailable where Redis is away and this caller is not let in without it.
         """
         chat.prompt_tokens = estimate_prompt(chat.request.messages)
         candidates = chat.plan.candidates
@@ -88,11 +89,13 @@ class Entry:
             day=day,
         )
         try:
-            chat.admitted = self._treasury.admit(admission)
+            admitted = chat.admitted = self._treasury.admit(admission)
+            money = admitted.money
+            self._saw(admitted.epochs)
         except Unavailable as fault:
             log.debug("admitted without redis: %s", fault.message, extra={"request_id": request.prompt_id})
-        else:
-            self._saw(chat.admitted.epochs)
+            chat.alone = self._treasury.away.admit(admission)
+            money = chat.alone.money
         chat.hold = Hold(
             self._treasury,
             self._bounds,
@@ -100,7 +103,7 @@ class Entry:
             request.prompt_id,
             day,
             bounds,
-            chat.admitted.money if chat.admitted else None,
+            money,
             slice_tokens=self._slice_tokens,
             answer_tokens=first_lease,
             longest=None if request.max_tokens is None else request.max_tokens * choices,

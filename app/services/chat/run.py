@@ -15,6 +15,7 @@ from app.domain.ledger import StoredMessage
 from app.domain.money import Price
 from app.domain.usage import Usage
 from app.services.chat.transcript import Transcript
+from app.services.ledger.away import AwayAdmission
 from app.services.ledger.hold import Hold
 
 
@@ -22,7 +23,8 @@ from app.services.ledger.hold import Hold
 class ChatRun:
     """started: monotonic seconds; created_at: UTC.
 
-    admitted: None where Redis was away at admission; hold: what it holds of limits and budgets.
+    admitted: None where Redis was away at admission; alone: what this worker then decided by itself.
+    hold: what it holds of limits and budgets.
     row_id: the conversation's row, is_new: it has no row yet; window: what of it went into the prompt, rebuilt: the
         same where it was read from SQL, so that Redis can be given it again.
     prompt: what is sent; prompt_tokens: its estimated length.
@@ -35,6 +37,7 @@ class ChatRun:
     started: float
     created_at: datetime
     admitted: Admitted | None = None
+    alone: AwayAdmission | None = None
     hold: Hold | None = None
     row_id: str | None = None
     is_new: bool = False
@@ -104,4 +107,6 @@ class ChatRun:
     @property
     def standing(self) -> Standing | None:
         """How the caller stood after the admission."""
-        return self.admitted.standing if self.admitted else None
+        if self.admitted is not None:
+            return self.admitted.standing
+        return self.alone.standing if self.alone else None

@@ -64,15 +64,20 @@ class Settlement:
         chat.latency_ms = int((monotonic() - chat.started) * 1000)
         messages = self._messages(chat, state)
         row = self._row(chat, state)
-        return self._ledger.settle(
+        waits = self._ledger.settle(
             SettledChat(row, tuple(chat.attempts), self._conversation(chat) if messages else None, messages),
             self._hot(chat, messages, row),
         )
+        if chat.hold is not None:
+            chat.hold.end((row.charge or 0) + row.lost)
+        return waits
 
     def release(self, chat: ChatRun) -> None:
         """Nothing was accepted: let go of what the admission holds."""
         chat.settled = True
         self._ledger.release(replace(self._hot(chat, (), None), void=True))
+        if chat.hold is not None:
+            chat.hold.end(0)
 
     def usage(self, chat: ChatRun) -> Usage:
         """The provider's numbers where they can be true, else counted here: nothing where nothing was said."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Protocol
 
 from app.domain.caller import Bound, Caller
 from app.domain.catalogue import Model
@@ -14,15 +13,11 @@ from app.domain.money import FREE, PER_MILLION, Price
 from app.domain.policies.lease import budget_spent, cost
 from app.domain.policies.tokens import BYTES_A_TOKEN
 from app.services.ledger.bounds import BoundsBook
+from app.services.ledger.treasury import Treasury
 
 ENDLESS = 1 << 62
 LARGEST_ANSWER = 16_384
 """Tokens that an answer may have where neither the caller nor the model's row says less."""
-
-
-class Renewals(Protocol):
-    def renew(self, renewal: Renewal) -> Grant:
-        """More for a chat in flight: all that is needed or nothing. Raises RateLimited, BudgetExceeded, Unavailable."""
 
 
 class Hold:
@@ -33,12 +28,12 @@ class Hold:
 
     __slots__ = (
         "_answer_tokens", "_before", "_book", "_budgets", "_caller", "_characters", "_day", "_enough", "_fixed",
-        "_granted", "_longest", "_money", "_pieces", "_price", "_prompt_id", "_renewals", "_slice", "bounds", "refused",
+        "_granted", "_longest", "_money", "_pieces", "_price", "_prompt_id", "_slice", "_treasury", "bounds", "refused",
     )  # fmt: skip
 
     def __init__(
         self,
-        renewals: Renewals,
+        treasury: Treasury,
         book: BoundsBook,
         caller: Caller,
         prompt_id: str,
@@ -52,7 +47,7 @@ class Hold:
     ) -> None:
         self.bounds = bounds
         self.refused: DomainError | None = None
-        self._renewals = renewals
+        self._treasury = treasury
         self._book = book
         self._caller = caller
         self._prompt_id = prompt_id
@@ -127,6 +122,10 @@ class Hold:
         held = max(self._granted, 1)
         return self._money.left < beyond * (self._money.leased // held + 1)
 
+    def end(self, spent: int) -> None:
+        """The chat ended, and came to so many nano-USD."""
+        self._treasury.away.end(self._prompt_id, self.bounds, self._day, spent)
+
     def _look_ahead(self) -> None:
         """The tokens of output up to which what is held is enough: any, where it pays all that the caller allows."""
         price, held = self._price.output, self._granted - self._fixed
@@ -136,7 +135,7 @@ class Hold:
     def _renew(self, wanted: int, needed: int, own: Bound | None = None, tokens: int = 0) -> None:
         bounds = self._budgets if own is None else (*self._budgets, own)
         renewal = Renewal(self._prompt_id, bounds, self._day, self._granted, wanted, needed, tokens)
-        self._granted += self._renewals.renew(renewal).amount
+        self._granted += self._treasury.renew(renewal).amount
         if own is not None:
             self.bounds = (*self.bounds, own)
 

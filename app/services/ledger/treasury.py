@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import date
 from typing import Protocol, TypeVar
 
 from gevent.event import Event
 
-from app.domain.caller import Budget, Scope
 from app.domain.errors import Unavailable
 from app.domain.hot import Admission, Admitted, Grant, Renewal, Unbuilt
+from app.services.ledger.away import Away, Spent
 
 TRIES = 20
 
@@ -27,13 +27,11 @@ class Till(Protocol):
     def rebuild(self, unbuilt: Unbuilt, day: date, spent: int) -> bool: ...
 
 
-class Spent(Protocol):
-    def of(self, scope: Scope, name: str, budget: Budget, day: date, without: Collection[str] = ()) -> int:
-        """Nano-USD by the ledger, but for these prompt ids. Raises Unavailable."""
-
-
 class Treasury:
-    def __init__(self, till: Till, spent: Spent) -> None:
+    """away: who decides while the till does not answer."""
+
+    def __init__(self, till: Till, spent: Spent, away: Away) -> None:
+        self.away = away
         self._till = till
         self._spent = spent
         self._building: dict[tuple[str, str], Event] = {}
@@ -44,8 +42,11 @@ class Treasury:
         return self._asked(admission.day, lambda: self._till.admit(admission))
 
     def renew(self, renewal: Renewal) -> Grant:
-        """More for a chat in flight; raises as `admit` does."""
-        return self._asked(renewal.day, lambda: self._till.renew(renewal))
+        """More for a chat in flight; raises as `admit` does, but while Redis is away this worker decides."""
+        try:
+            return self._asked(renewal.day, lambda: self._till.renew(renewal))
+        except Unavailable:
+            return self.away.renew(renewal)
 
     def _asked(self, day: date, ask: Callable[[], T]) -> T:
         for _ in range(TRIES):

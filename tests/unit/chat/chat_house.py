@@ -28,6 +28,7 @@ from app.services.chat.recall import Recall
 from app.services.chat.run import ChatRun
 from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
+from app.services.ledger.away import Away
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.ledger import Ledger
 from app.services.ledger.treasury import Treasury
@@ -237,7 +238,7 @@ class ChatHouse:
         self.orchestrator = ChatOrchestrator(
             LLMSelectorService(known, health, "priority"),
             Entry(
-                Treasury(self.book, NothingSpent()),
+                Treasury(self.book, NothingSpent(), Away("local", 1, NothingSpent())),
                 BoundsBook(60, lambda: None),
                 lambda epochs: None,
                 lease_ms=1_000,
