@@ -77,7 +77,9 @@ from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
 from app.services.ledger.away import Away
 from app.services.ledger.bounds import BoundsBook
+from app.services.ledger.journal import Journal
 from app.services.ledger.ledger import Ledger
+from app.services.ledger.recovery import Recovery
 from app.services.ledger.treasury import Treasury
 from app.settings import Settings
 from app.stores.chat_state import ChatState
@@ -107,6 +109,7 @@ class Stores:
     redis: ScriptRunner
     hot: ChatState
     commits: DurableCommits
+    journal: Journal
     conversations: Conversations
 
 
@@ -207,7 +210,12 @@ def _stores(settings: Settings, lifecycle: Lifecycle) -> Stores:
     replay = Replay(spool, GroupCommit(database, timeout=REPLAY_TIMEOUT), hot.forget_conversation)
     replay.start(commits)
     lifecycle.on_close("replay", replay.stop)
-    return Stores(database, redis, hot, commits, Conversations(database))
+    journal = Journal(settings.instance / "journal", settings.lease_tokens)
+    recovery = Recovery(journal, commits, hot, lambda: not commits.pending)
+    recovery.start()
+    lifecycle.on_close("journal", journal.close)
+    lifecycle.on_close("recovery", recovery.stop)
+    return Stores(database, redis, hot, commits, journal, Conversations(database))
 
 
 def _accounts(app: Flask, settings: Settings, stores: Stores, lifecycle: Lifecycle) -> Accounts:
@@ -327,7 +335,7 @@ def _chats(
             RetryRules(settings.retry_budget, settings.retry_after_wait),
             Withdrawals(catalogue, ModelRows(stores.database), lambda: stores.hot.bump("catalogue")).tell,
         ),
-        Settlement(Ledger(stores.commits, stores.hot)),
+        Settlement(Ledger(stores.commits, stores.hot), stores.journal),
         accounts.registry.confirm,
         slice_deltas=settings.lease_tokens,
     )

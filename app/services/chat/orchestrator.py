@@ -9,7 +9,7 @@ from contextlib import closing
 from app.domain.caller import Caller
 from app.domain.chat import ChatRequest
 from app.domain.errors import DomainError, InternalError, Unavailable
-from app.domain.events import Accepted, ChatEvent, Delta, Failed
+from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Failed
 from app.domain.ledger import State
 from app.domain.policies.ending import state_of
 from app.services.chat.entry import Entry
@@ -17,7 +17,7 @@ from app.services.chat.failover import Failover
 from app.services.chat.recall import Recall
 from app.services.chat.run import ChatRun
 from app.services.chat.selector import LLMSelectorService
-from app.services.chat.settlement import Settlement
+from app.services.chat.settlement import Settlement, asks
 from app.utils.cancel import CLIENT_GONE, SHUTDOWN, Cancel
 from app.utils.clock import monotonic, utcnow
 
@@ -73,10 +73,9 @@ class ChatOrchestrator:
     def _answer(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
         request = chat.request
         try:
+            self._settlement.accept(chat)
             conversation = request.conversation.public_id if request.conversation else None
-            yield Accepted(
-                request.prompt_id, conversation, chat.degraded or self._settlement.degraded, chat.standing
-            )
+            yield Accepted(request.prompt_id, conversation, chat.degraded or self._settlement.degraded, chat.standing)
             yield from self._call(chat, cancel)
             yield self._settlement.complete(chat)
         except DomainError as fault:
@@ -90,17 +89,21 @@ class ChatOrchestrator:
             self._settle(chat, "crashed" if cancel.reason == SHUTDOWN else "client_gone")
 
     def _call(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
-        pieces = 0
+        pieces, trail = 0, chat.trail
         hold = chat.hold if chat.hold is not None and chat.hold.metered else None
         with closing(self._failover.call(chat, cancel)) as events:
             for event in events:
                 yield event
                 if type(event) is Delta:
                     pieces += 1
+                    if trail is not None:
+                        trail.flowed(event)
                     if hold is not None:
                         hold.flowed(event)
                     if pieces % self._slice_deltas == 0:
                         self._confirm(chat.request.caller)
+                elif type(event) is AttemptStarted:
+                    asks(chat, event)
 
     def _failed(self, chat: ChatRun, error: DomainError, stopped: str | None) -> Failed:
         ended = state_of(error, client_gone=stopped == CLIENT_GONE, shutdown=stopped == SHUTDOWN)

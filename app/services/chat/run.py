@@ -17,6 +17,7 @@ from app.domain.usage import Usage
 from app.services.chat.transcript import Transcript
 from app.services.ledger.away import AwayAdmission
 from app.services.ledger.hold import Hold
+from app.services.ledger.journal import Trail
 
 
 @dataclass(slots=True)
@@ -24,7 +25,7 @@ class ChatRun:
     """started: monotonic seconds; created_at: UTC.
 
     admitted: None where Redis was away at admission; alone: what this worker then decided by itself.
-    hold: what it holds of limits and budgets.
+    hold: what it holds of limits and budgets; trail: what a crash leaves of it.
     row_id: the conversation's row, is_new: it has no row yet; window: what of it went into the prompt, rebuilt: the
         same where it was read from SQL, so that Redis can be given it again.
     prompt: what is sent; prompt_tokens: its estimated length.
@@ -39,6 +40,7 @@ class ChatRun:
     admitted: Admitted | None = None
     alone: AwayAdmission | None = None
     hold: Hold | None = None
+    trail: Trail | None = None
     row_id: str | None = None
     is_new: bool = False
     window: tuple[StoredMessage, ...] = ()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from app.domain.events import Done
+from app.domain.events import AttemptStarted, Done
 from app.domain.hot import HotSettlement
 from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, State, StoredMessage
 from app.domain.policies.metering import believable
 from app.domain.policies.tokens import estimate
 from app.domain.usage import Usage
 from app.services.chat.run import ChatRun
+from app.services.ledger.journal import Asked, Journal, Opening
 from app.services.ledger.ledger import Ledger
 from app.utils.clock import monotonic, utcnow
 
@@ -25,8 +26,14 @@ log = logging.getLogger(__name__)
 class Settlement:
     """Writes one terminal row a chat, with both messages where the caller was sent anything."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, journal: Journal | None = None) -> None:
         self._ledger = ledger
+        self._journal = journal
+
+    def accept(self, chat: ChatRun) -> None:
+        """From here on the chat gets a row, whatever becomes of this process."""
+        if self._journal is not None:
+            chat.trail = self._journal.begin(_opening(chat))
 
     def complete(self, chat: ChatRun) -> Done:
         """Settle a whole answer and say what it came to. Raises Unavailable where it could not be made durable."""
@@ -70,6 +77,8 @@ class Settlement:
         )
         if chat.hold is not None:
             chat.hold.end((row.charge or 0) + row.lost)
+        if chat.trail is not None:
+            chat.trail.end()
         return waits
 
     def release(self, chat: ChatRun) -> None:
@@ -190,3 +199,31 @@ class Settlement:
             spent=(row.charge or 0) + row.lost if row else 0,
             day=chat.created_at.date(),
         )
+
+
+def _opening(chat: ChatRun) -> Opening:
+    request, model = chat.request, chat.plan.candidates[0].model
+    return Opening(
+        prompt_id=request.prompt_id,
+        user_id=request.caller.user_id,
+        key_id=request.caller.key_id,
+        door=request.door,
+        asked=Asked(model.name, model.integration, model.price),
+        created_at=chat.created_at,
+        prompt_tokens=chat.prompt_tokens,
+        conversation=request.conversation.public_id if request.conversation else None,
+        bounds=chat.hold.bounds if chat.hold else (),
+        held_tokens=chat.admitted.tokens if chat.admitted else 0,
+    )
+
+
+def asks(chat: ChatRun, attempt: AttemptStarted) -> None:
+    """Leave a trail of who answers now, where a crash would not find that in the chat's opening."""
+    if chat.trail is None or (attempt.n == 1 and chat.request.stream):
+        return
+    first = chat.plan.candidates[0].model
+    models = (candidate.model for candidate in chat.plan.candidates)
+    model = next((m for m in models if (m.name, m.integration) == (attempt.model, attempt.provider)), first)
+    lost = chat.spent_on(chat.attempts)
+    begun = not chat.request.stream
+    chat.trail.asks(Asked(model.name, model.integration, model.price, lost, begun, model is not first))
