@@ -133,7 +133,7 @@ def test_fault_4_01_losers_of_the_race_between_addresses_are_closed(
     look_up = found(*[dead_address] * 2, ("127.0.0.1", upstream.port))
     transport = PooledTransport(connect_timeout=10.0, pool_size=2, resolver=Resolver(getaddrinfo=look_up))
     before = descriptors()
-    assert ask(transport, "http://provider.test/v1").body == b"ok"
+    assert ask(transport, "http://provider.test/v1", waits=patience(first=10.0)).body == b"ok"
     transport.close()
     assert upstream.saw_the_end()
     upstream.stop()

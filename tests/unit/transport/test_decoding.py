@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from itertools import pairwise
@@ -116,6 +117,21 @@ def test_fault_4_13_a_bomb_of_10_gb_is_put_down_at_32_mb(
     assert sum(taken) <= MAX_DECODED_BYTES
     assert upstream.saw_the_end()
     assert said < 10_000
+
+
+@pytest.mark.parametrize("name", ["gzip", "br"])
+def test_fault_4_13_a_bomb_in_one_piece_takes_no_more_memory_than_its_bound(name: str) -> None:
+    begin, piece = bomb(zlib.MAX_WBITS | 16)
+    raw = begin + piece * 200 if name == "gzip" else brotli.compress(bytes(200 * 2**20), quality=1)
+    decoding = decoder(name)
+    assert decoding is not None
+    tracemalloc.start()
+    with pytest.raises(ProviderFault) as raised:
+        decoding.decode(raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert raised.value.kind == "bad_reply"
+    assert peak < 3 * MAX_DECODED_BYTES
 
 
 def test_fault_4_13_a_brotli_bomb_is_put_down_at_32_mb(transport: PooledTransport, start: Start) -> None:

@@ -231,3 +231,16 @@ def test_a_connection_that_ends_with_its_answer_is_not_kept(
     for _ in range(2):
         assert ask(transport, upstream.url).body == b"ok"
     assert [len(peer.requests) for peer in upstream.peers] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", answer(b"ok", b"Connection: close")],
+    ids=["HTTP/1.0", "close asked for"],
+)
+def test_a_connection_that_was_to_end_is_closed_though_the_provider_leaves_it_open(
+    transport: PooledTransport, start: Start, reply: bytes
+) -> None:
+    upstream = start(says(reply))
+    assert ask(transport, upstream.url).body == b"ok"
+    assert upstream.saw_the_end()
