@@ -68,13 +68,14 @@ from app.services.catalogue.room import CatalogueRoom
 from app.services.catalogue.withdrawals import Withdrawals
 from app.services.chat.conversations import ConversationService
 from app.services.chat.entry import Entry
-from app.services.chat.failover import Failover, RetryRules, Timeouts
+from app.services.chat.failover import Failover, RetryRules
 from app.services.chat.health import HealthBoard
 from app.services.chat.idempotency import Idempotency
 from app.services.chat.orchestrator import ChatOrchestrator
 from app.services.chat.recall import Recall
 from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
+from app.services.chat.timing import Timeouts
 from app.services.ledger.away import Away
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.journal import Journal

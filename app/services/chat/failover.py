@@ -23,33 +23,9 @@ from app.services.chat.attempt import RunningAttempt
 from app.services.chat.health import HealthBoard
 from app.services.chat.rescue import Diverged, Rescue
 from app.services.chat.run import ChatRun
+from app.services.chat.timing import Timeouts, Timing
 from app.services.chat.transcript import Transcript
 from app.utils.cancel import Cancel
-from app.utils.clock import monotonic
-from app.utils.patience import Patience
-
-REASONING_FIRST_TOKEN = 60.0
-PROBE_FIRST_TOKEN = 3.0
-PROBE_FACTOR = 4
-LEAST_TICK = 0.05
-REPLY_TOKENS_A_SECOND = 25
-REPLY_TOKENS_FREE = 3_000
-HEARTBEAT = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds, each a setting: REQUEST_TIMEOUT, STREAM_TIMEOUT, FIRST_TOKEN_TIMEOUT, STALL_TIMEOUT, REPLY_TIMEOUT.
-
-    heartbeat: the silence after which a stream's reader is told that we are still here.
-    """
-
-    request: float
-    stream: float
-    first_token: float
-    stall: float
-    reply: float
-    heartbeat: float = HEARTBEAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +61,23 @@ class Failover:
         Raises the DomainError the chat ends in, once no attempt is left.
         """
         faults: list[ProviderFault] = []
-        agenda, pulse = self._agenda(run), _Pulse(self._timeouts.heartbeat)
-        turn, rescue, notice = self._next(run, agenda, cancel), None, None
+        agenda, timing = self._agenda(run), Timing(self._timeouts, run, self._health.speeds)
+        turn, rescue, notice = _next(agenda, timing, cancel), None, None
         while turn is not None:
             attempt = RunningAttempt(run, turn, rescue, notice)
             yield attempt.announced()
             try:
-                yield from self._try(run, attempt, cancel, pulse)
+                yield from self._try(run, attempt, cancel, timing)
             except ProviderFault as fault:
                 attempt.stop()
                 faults.append(fault)
-                self._learn(run, turn, fault)
+                self._learn(timing, turn, fault)
                 step = self._step(run, attempt, agenda, faults)
                 following = None
                 try:
-                    following = self._following(run, agenda, turn, fault, step, cancel)
+                    if step.next != "stop":
+                        agenda.learn(turn, fault, step)
+                        following = _next(agenda, timing, cancel, step.wait)
                 finally:
                     ended = attempt.ended(fault, _word(step, turn, following))
                 yield ended
@@ -144,9 +122,9 @@ class Failover:
         )
         return retry.after(faults[-1], situation, random.random())
 
-    def _learn(self, run: ChatRun, turn: Turn, fault: ProviderFault) -> None:
+    def _learn(self, timing: Timing, turn: Turn, fault: ProviderFault) -> None:
         ours = fault.kind == "cancelled" or isinstance(fault, Diverged)
-        if ours or (fault.kind in retry.BY_TIME and self._out_of_time(run)):
+        if ours or (fault.kind in retry.BY_TIME and timing.is_over()):
             self._health.abandoned(turn.ticket)  # the provider did nothing wrong
             return
         self._health.failed(turn.ticket, fault)
@@ -154,26 +132,7 @@ class Failover:
         if fault.kind == "model_gone" and model.name in fault.message:
             self._withdrawn(model)
 
-    def _following(
-        self, run: ChatRun, agenda: Agenda, turn: Turn, fault: ProviderFault, step: Step, cancel: Cancel
-    ) -> Turn | None:
-        """Who is asked next, None where it ends here."""
-        if step.next == "stop":
-            return None
-        agenda.learn(turn, fault, step)
-        return self._next(run, agenda, cancel, step.wait)
-
-    def _next(self, run: ChatRun, agenda: Agenda, cancel: Cancel, wait: float = 0.0) -> Turn | None:
-        """Who may be asked now or, for a model that is worth it, after a wait."""
-        while True:
-            if self._out_of_time(run, wait) or not _passed(wait, cancel):
-                return None
-            move = agenda.next()
-            if not isinstance(move, Pause):
-                return move
-            wait = move.seconds
-
-    def _try(self, run: ChatRun, attempt: RunningAttempt, cancel: Cancel, pulse: _Pulse) -> Iterator[ChatEvent]:
+    def _try(self, run: ChatRun, attempt: RunningAttempt, cancel: Cancel, timing: Timing) -> Iterator[ChatEvent]:
         candidate, request, rescue = attempt.turn.candidate, run.request, attempt.rescue
         model = candidate.model
         call = ProviderCall(
@@ -191,14 +150,13 @@ class Failover:
         )
         run.begin(model, attempt.turn.credential.id, rescuing=rescue is not None)
         service = self._services.service(model.integration)
-        patience = self._patience(run, attempt, call.stream, pulse)
+        patience = timing.patience(attempt.turn, stream=call.stream)
         finishes: list[Finish] = []
         with closing(service.chat(call, patience, cancel)) as events:
             for event in events:
                 if type(event) is Delta:
                     attempt.said(event)
-                    pulse.beat()
-                    patience.tick = pulse.every
+                    timing.beat(patience)
                     if attempt.notice is not None or rescue is not None:
                         yield from _noticed(attempt, _told(run, rescue.take(event)) if rescue else (event,))
                     else:
@@ -206,8 +164,7 @@ class Failover:
                 elif type(event) is Finish:
                     finishes.append(event)
                 elif type(event) is Silence:
-                    pulse.beat()
-                    patience.tick = pulse.every
+                    timing.beat(patience)
                     yield event
                 elif type(event) is Skipped:
                     run.skipped_chunks += event.chunks
@@ -219,56 +176,21 @@ class Failover:
         for finish in finishes:
             run.transcript.finish(finish)
 
-    def _patience(self, run: ChatRun, attempt: RunningAttempt, stream: bool, pulse: _Pulse) -> Patience:
-        limits = self._timeouts
-        deadline = run.started + limits.stream
-        model = attempt.turn.candidate.model
-        if not stream:
-            extra = max(0, (run.request.max_tokens or 0) - REPLY_TOKENS_FREE) / REPLY_TOKENS_A_SECOND
-            reply = limits.reply + extra
-            return Patience(deadline=deadline, first=reply, stall=reply, tick=pulse.left())
-        first = max(limits.first_token, REASONING_FIRST_TOKEN) if model.reasoning else limits.first_token
-        if attempt.turn.ticket.probes:
-            first = min(first, self._probe_seconds(model))
-        if run.request.stream and not run.transcript.has_content:
-            first = min(first, run.started + limits.request - monotonic())
-        return Patience(deadline=deadline, first=max(first, 0.0), stall=limits.stall, tick=pulse.left())
-
-    def _probe_seconds(self, model: Model) -> float:
-        """How long a caller waits to find out whether a model is back: much longer than it ever took, and not long.
-
-        One that thinks first, and was not seen for a while, has all its time."""
-        speed = self._health.speeds.get(model.id)
-        if speed is None:
-            return REASONING_FIRST_TOKEN if model.reasoning else PROBE_FIRST_TOKEN
-        return max(PROBE_FIRST_TOKEN, PROBE_FACTOR * speed.ttft_ms / 1000)
-
     def _succeeded(self, run: ChatRun, attempt: RunningAttempt) -> None:
         tokens = run.usage.completion if run.usage else run.own.counted(0).completion
         ttft = attempt.ttft_ms or 0
         self._health.succeeded(attempt.turn.ticket, ttft, tokens, attempt.seconds - attempt.idle - ttft / 1000)
 
-    def _out_of_time(self, run: ChatRun, wait: float = 0.0) -> bool:
-        before_content = run.request.stream and not run.transcript.has_content
-        limit = self._timeouts.request if before_content else self._timeouts.stream
-        return monotonic() + wait >= run.started + limit
 
-
-class _Pulse:
-    """When the caller was sent something last, over all attempts. every: seconds between two heartbeats."""
-
-    __slots__ = ("_last", "every")
-
-    def __init__(self, every: float) -> None:
-        self.every = every
-        self._last = monotonic()
-
-    def beat(self) -> None:
-        self._last = monotonic()
-
-    def left(self) -> float:
-        """Seconds until the next heartbeat is due."""
-        return max(self._last + self.every - monotonic(), LEAST_TICK)
+def _next(agenda: Agenda, timing: Timing, cancel: Cancel, wait: float = 0.0) -> Turn | None:
+    """Who may be asked now or, for a model that is worth it, after a wait."""
+    while True:
+        if timing.is_over(wait) or not _passed(wait, cancel):
+            return None
+        move = agenda.next()
+        if not isinstance(move, Pause):
+            return move
+        wait = move.seconds
 
 
 def _passed(seconds: float, cancel: Cancel) -> bool:

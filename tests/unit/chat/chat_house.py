@@ -21,13 +21,14 @@ from app.domain.usage import Usage
 from app.factories.llm_service_factory import LLMServiceFactory
 from app.services.catalogue.catalogue import Catalogue
 from app.services.chat.entry import Entry
-from app.services.chat.failover import Failover, RetryRules, Timeouts
+from app.services.chat.failover import Failover, RetryRules
 from app.services.chat.health import HealthBoard
 from app.services.chat.orchestrator import ChatOrchestrator
 from app.services.chat.recall import Recall
 from app.services.chat.run import ChatRun
 from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
+from app.services.chat.timing import Timeouts
 from app.services.ledger.away import Away
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.ledger import Ledger

@@ -25,8 +25,10 @@ def test_a_quicker_answer_is_quicker_in_the_order() -> None:
 
 def test_a_failure_makes_a_model_no_quicker() -> None:
     known = Speed(300.0, 50.0, 5.0)
-    assert waited_in_vain(known, 0.01, 6.0).answer_ms == known.answer_ms
-    assert waited_in_vain(known, 12.0, 6.0).answer_ms > known.answer_ms
+    failed = waited_in_vain(known, 12.0, 6.0)
+    assert failed.answer_ms > known.answer_ms
+    assert failed.ttft_ms == known.ttft_ms
+    assert known.answer_ms < observed(failed, 300, 100, 2.0, 7.0).answer_ms < failed.answer_ms
     assert waited_in_vain(None, 0.01, 6.0).answer_ms > known.answer_ms
 
 
