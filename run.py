@@ -32,6 +32,7 @@ def main() -> None:
     settings = _settings(options.root)
     logs.to_stderr(settings.log_level)
     listener, room = _listen(settings)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_emptied(settings.instance / "metrics"))
     for warning in settings.warnings():
         log.warning(warning)
     if options.debug:
@@ -87,6 +88,15 @@ def _listen(settings: Settings) -> "tuple[socket.socket, Capacity]":  # noqa: F8
             room.streams,
         )
     return listener, room
+
+
+def _emptied(folder: Path) -> Path:
+    """The folder where workers count, without the counts of an earlier start. Named in the environment before the
+    library that counts is first imported."""
+    private_folder(folder)
+    for counts in folder.glob("*.db"):
+        counts.unlink()
+    return folder
 
 
 def _prepare(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from app.domain.hot import Epochs
 from app.domain.policies.selection import STRATEGIES
 from app.factories.catalogue import CATALOGUE
 from app.factories.llm_service_factory import LLMServiceFactory
-from app.middleware import caller, doorway, http_hygiene
+from app.middleware import caller, doorway, http_hygiene, route_limits
 from app.middleware.in_flight import InFlight
 from app.middleware.readiness import Readiness, State
 from app.middleware.tokens import JwtCodec
@@ -45,6 +45,7 @@ from app.routes import (
     docs,
     health,
     keys,
+    metrics,
     openai,
     pages,
     profile,
@@ -81,8 +82,10 @@ from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.journal import Journal
 from app.services.ledger.ledger import Ledger
 from app.services.ledger.recovery import Recovery
+from app.services.ledger.tally import Tally
 from app.services.ledger.treasury import Treasury
 from app.settings import Settings
+from app.stores import route_counts
 from app.stores.chat_state import ChatState
 from app.stores.embedded import EmbeddedRedis
 from app.stores.group_trip import GroupTrip
@@ -93,6 +96,7 @@ from app.stores.scripts import ScriptRunner
 from app.transport.pooled import PooledTransport
 from app.utils import logs
 from app.utils.lifecycle import Lifecycle
+from app.utils.metrics import Metrics
 from app.utils.sealing import Sealer
 
 VERSION = "0.1.0"
@@ -111,6 +115,7 @@ class Stores:
     hot: ChatState
     commits: DurableCommits
     journal: Journal
+    tally: Tally
     conversations: Conversations
 
 
@@ -153,7 +158,10 @@ def build(settings: Settings | None = None) -> Flask:
     keyed = Idempotency(HotClaims(stores.redis), IdempotencyRows(stores.database))
     in_flight = InFlight(lifecycle)
     once = ExactlyOnce(keyed, in_flight, longest_wait=settings.stream_timeout)
-    docs.register(app, _doors(stores, accounts, shelves, chats, board, readiness, in_flight, keyed, once), VERSION)
+    doors = _doors(stores, accounts, shelves, chats, board, readiness, in_flight, keyed, once)
+    numbers = metrics.blueprint(stores.tally, stores.hot.in_flight, readiness, settings.metrics_token)
+    docs.register(app, [*doors, numbers], VERSION)
+    _route_limits(app, settings)
     _shell(app, settings)
     accounts.watch.start()
     keyed.start()
@@ -162,6 +170,12 @@ def build(settings: Settings | None = None) -> Flask:
     lifecycle.on_close("discovery", discovery.stop)
     lifecycle.on_close("idempotency keys", keyed.stop)
     return app
+
+
+def _route_limits(app: Flask, settings: Settings) -> None:
+    if settings.rate_limit_enabled:
+        url = settings.redis_url
+        route_limits.register(app, settings.routes_per_minute, redis_url=url, redis_options=route_counts.options())
 
 
 def _shell(app: Flask, settings: Settings) -> None:
@@ -212,11 +226,14 @@ def _stores(settings: Settings, lifecycle: Lifecycle) -> Stores:
     replay.start(commits)
     lifecycle.on_close("replay", replay.stop)
     journal = Journal(settings.instance / "journal", settings.lease_tokens)
-    recovery = Recovery(journal, commits, hot, lambda: not commits.pending)
+    tally = Tally(Metrics())
+    tally.start()
+    lifecycle.on_close("metrics", tally.stop)
+    recovery = Recovery(journal, commits, hot, lambda: not commits.pending, tally.recovered)
     recovery.start()
     lifecycle.on_close("journal", journal.close)
     lifecycle.on_close("recovery", recovery.stop)
-    return Stores(database, redis, hot, commits, journal, Conversations(database))
+    return Stores(database, redis, hot, commits, journal, tally, Conversations(database))
 
 
 def _accounts(app: Flask, settings: Settings, stores: Stores, lifecycle: Lifecycle) -> Accounts:
@@ -336,7 +353,7 @@ def _chats(
             RetryRules(settings.retry_budget, settings.retry_after_wait),
             Withdrawals(catalogue, ModelRows(stores.database), lambda: stores.hot.bump("catalogue")).tell,
         ),
-        Settlement(Ledger(stores.commits, stores.hot), stores.journal),
+        Settlement(Ledger(stores.commits, stores.hot, stores.tally), stores.journal),
         accounts.registry.confirm,
         slice_deltas=settings.lease_tokens,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import resource
 import signal
 import socket
@@ -122,6 +123,7 @@ class Server(BaseApplication):
             "logger_class": ServerLog,
             "loglevel": settings.log_level.lower(),
             "post_worker_init": self._worker_ready,
+            "child_exit": _count_no_more,
             "proc_name": "onedoor",
         }
 
@@ -136,6 +138,14 @@ class Server(BaseApplication):
 
     def run(self) -> None:
         Master(self).run()
+
+
+def _count_no_more(_: Arbiter, worker: Worker) -> None:
+    """What a worker says of the present moment dies with it; what it counted stays."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 class Master(Arbiter):

@@ -110,7 +110,7 @@ def test_both_kinds_of_token_open_every_operation_but_the_public_ones(document: 
 
 def test_what_needs_a_caller_is_401_without_one(document: dict[str, Any], live_server: LiveServer) -> None:
     for path, method, operation in operations(document):
-        if operation.get("security") == []:
+        if operation.get("security") == [] or path == "/metrics":  # to strangers that is 404: journeys/test_metrics.py
             continue
         url = live_server.url + re.sub(r"\{[^}]+\}", "x", path)
         reply = requests.request(method, url, json={} if method != "get" else None, timeout=10)

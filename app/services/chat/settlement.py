@@ -32,6 +32,7 @@ class Settlement:
 
     def accept(self, chat: ChatRun) -> None:
         """From here on the chat gets a row, whatever becomes of this process."""
+        self._ledger.accept()
         if self._journal is not None:
             chat.trail = self._journal.begin(_opening(chat))
 
@@ -198,6 +199,8 @@ class Settlement:
             used_tokens=row.usage.total if row else 0,
             spent=(row.charge or 0) + row.lost if row else 0,
             day=chat.created_at.date(),
+            alone=chat.admitted is None,
+            committed_after=monotonic(),
         )
 
 

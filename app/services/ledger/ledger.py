@@ -9,6 +9,7 @@ from typing import Protocol
 from app.domain.errors import Unavailable
 from app.domain.hot import HotSettlement
 from app.domain.ledger import SettledChat
+from app.services.ledger.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,10 @@ class Hot(Protocol):
 class Ledger:
     """Settles each accepted chat once: SQL first, since it is the truth, then Redis, which only holds the heat."""
 
-    def __init__(self, commits: Commits, hot: Hot) -> None:
+    def __init__(self, commits: Commits, hot: Hot, tally: Tally | None = None) -> None:
         self._commits = commits
         self._hot = hot
+        self._tally = tally
 
     @property
     def away(self) -> bool:
@@ -48,6 +50,11 @@ class Ledger:
         if self._commits.full:
             raise Unavailable("The database cannot be reached and what waits for it has no more room.", retry_after=5)
 
+    def accept(self) -> None:
+        """A chat was admitted: it is owed a terminal state."""
+        if self._tally is not None:
+            self._tally.accepted()
+
     def settle(self, chat: SettledChat, hot: HotSettlement) -> bool:
         """Make it durable; True where it waits on disk for the database. Raises Unavailable where neither takes it;
         Redis being away never holds a reply."""
@@ -57,6 +64,8 @@ class Ledger:
             # What SQL may not have, the window must not show: it is read from SQL again.
             self.release(replace(hot, exchange=(), rebuilt=None, drop=True))
             raise
+        if self._tally is not None:
+            self._tally.settled(chat)
         self.release(hot)
         return waits
 
