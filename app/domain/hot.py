@@ -121,7 +121,8 @@ class HotSettlement:
     model, model_key: who answered, with which key.
 
     bounds: as at admission; held_tokens: what was counted then; used_tokens, spent (nano-USD, failed
-    attempts with it): what it came to; day: of admission. void: it was never
+    attempts with it): what it came to; day: of admission. alone: Redis was away at admission; committed_after: a moment
+    of the monotonic clock before its row was written. void: it was never
     accepted, and is not counted as a request either."""
 
     prompt_id: str
@@ -140,4 +141,6 @@ class HotSettlement:
     used_tokens: int = 0
     spent: int = 0
     day: date = date.min
+    alone: bool = False
+    committed_after: float = float("-inf")
     void: bool = False

@@ -6,8 +6,10 @@
 --   built      '1' where `left` is what the ledger says: without it nothing here is trusted
 --   ver        raised by whatever the ledger knows and this hash may not
 --   l:{prompt} what a chat in flight holds
---   s:{prompt} what one came to that settled while the hash was not built
+--   s:{prompt} what one came to that settled while the hash was not built, or that was let in without this server
+--   at         ms of this server's clock when it was built
 
+local MANY = 5000
 local BUDGET_LIFE = 259200 -- seconds; longer than any chat: what comes after builds it anew
 
 -- Reads a gate of kind b. A cap that was changed meanwhile moves what is left along.
@@ -67,9 +69,10 @@ local function first_unbuilt(gates)
   end
 end
 
--- A chat came to so much: what it held goes back, what it spent does not.
-local function settle_budget(key, prompt, spent)
-  local kept = redis.pcall('HMGET', key, 'l:' .. prompt, 'built', 'left', 'leased', 'ver')
+-- A chat came to so much: what it held goes back, what it spent does not. age: of one that was let in without this
+-- server, ms since before its row was written.
+local function settle_budget(key, prompt, spent, age)
+  local kept = redis.pcall('HMGET', key, 'l:' .. prompt, 'built', 'left', 'leased', 'ver', 's:' .. prompt, 'at')
   if kept.err then
     redis.call('DEL', key)
   elseif kept[1] then
@@ -80,9 +83,16 @@ local function settle_budget(key, prompt, spent)
     else
       redis.call('HSET', key, 's:' .. prompt, spent)
     end
-  elseif kept[5] and spent ~= '0' and redis.call('HEXISTS', key, 's:' .. prompt) == 0 then
-    -- Nobody held this here, and whether the ledger's sum had it nobody knows: the ledger is asked again.
-    redis.call('HDEL', key, 'built')
-    redis.call('HINCRBY', key, 'ver', 1)
+  elseif kept[5] and spent ~= '0' and not kept[6] then
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    if age ~= '' and kept[2] == '1' and now - age > tonumber(kept[7] or now) and redis.call('HLEN', key) < MANY then
+      -- Written after the ledger's sum was taken.
+      redis.call('HSET', key, 'left', whole(kept[3] - spent), 's:' .. prompt, spent)
+    else
+      -- Nobody held this here, and whether the ledger's sum had it nobody knows: the ledger is asked again.
+      redis.call('HDEL', key, 'built')
+      redis.call('HINCRBY', key, 'ver', 1)
+    end
   end
 end

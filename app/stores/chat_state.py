@@ -22,6 +22,7 @@ from app.domain.policies.window import cut
 from app.stores.gates import GateBook, budget_key, grant_of, standing_of
 from app.stores.scripts import Argument, Reply, Script, ScriptRunner
 from app.stores.window_codec import pack, pack_all, unpack
+from app.utils.clock import monotonic
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +191,7 @@ class ChatState:
             settlement.held_tokens,
             settlement.used_tokens,
             settlement.spent,
+            _age_ms(settlement) if settlement.alone else "",
         ]
         if conversation is not None:
             args += self._window_args(settlement)
@@ -229,6 +231,12 @@ class ChatState:
             log.warning("a window that is not of this version is thrown away")
             self._dirty.setdefault(conversation, {})["deleted"] = None
             return None
+
+
+def _age_ms(settlement: HotSettlement) -> int:
+    """Since before its row was written, and the odd millisecond; an hour at most."""
+    seconds = monotonic() - settlement.committed_after
+    return int(min(seconds * 1000 + 1, FORGOTTEN_AFTER_MS))
 
 
 def _key(conversation: Conversation) -> str:

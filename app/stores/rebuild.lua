@@ -25,5 +25,7 @@ end
 if #settled > 0 then
   redis.call('HDEL', key, unpack(settled))
 end
-redis.call('HSET', key, 'built', '1', 'cap', ARGV[2], 'left', whole(left - leased), 'leased', whole(leased))
+local time = redis.call('TIME')
+redis.call('HSET', key, 'built', '1', 'at', whole(time[1] * 1000 + math.floor(time[2] / 1000)), 'cap', ARGV[2],
+  'left', whole(left - leased), 'leased', whole(leased))
 return 1

@@ -2,10 +2,10 @@
 -- KEYS  1 set of chats in flight   2 this chat's record   3 the conversation, '' where none is kept   4... gates that
 --       hold something: of tokens, of requests at once and of money, all of them for one that was never accepted
 -- ARGV  1 prompt id   2 a letter for each gate, its kind   3 tokens counted at admission   4 tokens it came to
---       5 nano-USD it came to   and for the conversation 6 its row id   7 model   8 version that came at admission
---       9 '1': throw the window away   10 its life in s   11, 12 messages and tokens it may hold   13 entry, '' where
---       nothing was stored   14 '1': what follows is the window as SQL had it   15 see `low`   16... its prompt ids and
---       entries in turn
+--       5 nano-USD it came to   6 of a chat that was let in without this server: ms since before its row was written
+--       and for the conversation 7 its row id   8 model   9 version that came at admission   10 '1': throw the window
+--       away   11 its life in s   12, 13 messages and tokens it may hold   14 entry, '' where nothing was stored
+--       15 '1': what follows is the window as SQL had it   16 see `low`   17... its prompt ids and entries in turn
 
 local prompt = ARGV[1]
 
@@ -39,7 +39,7 @@ for i = 4, #KEYS do
   if kind == 't' then
     true_up(KEYS[i], ARGV[3], ARGV[4])
   elseif kind == 'b' then
-    settle_budget(KEYS[i], prompt, ARGV[5])
+    settle_budget(KEYS[i], prompt, ARGV[5], ARGV[6])
   else
     redis.pcall('ZREM', KEYS[i], prompt)
   end
@@ -57,7 +57,7 @@ if known.err then
 end
 local version, built, admitted = known[1], known[2] == '1', known[3]
 local n, tok, low = tonumber(known[4] or 0), tonumber(known[5] or 0), known[6] or ''
-local entry, stored = ARGV[13], ARGV[13] ~= ''
+local entry, stored = ARGV[14], ARGV[14] ~= ''
 if not version then
   return 0
 end
@@ -81,7 +81,7 @@ local function trim()
     end
   end
   table.sort(ids)
-  while (n > tonumber(ARGV[11]) or tok > tonumber(ARGV[12])) and #gone < #ids do
+  while (n > tonumber(ARGV[12]) or tok > tonumber(ARGV[13])) and #gone < #ids do
     low = ids[#gone + 1]
     local messages, tokens = string.match(texts[low], '^(%d+) (%d+) ')
     n, tok = n - messages, tok - tokens
@@ -90,7 +90,7 @@ local function trim()
   redis.call('HDEL', key, unpack(gone))
 end
 
-if ARGV[9] == '1' then
+if ARGV[10] == '1' then
   throw_away(key, true)
 elseif not admitted then
   -- Told before, or else SQL has an exchange that whoever built the window since may have missed.
@@ -98,20 +98,20 @@ elseif not admitted then
     throw_away(key, false)
   end
 elseif stored then
-  if not built and ARGV[14] == '1' and ARGV[8] == version then
-    built, low = true, ARGV[15]
-    for i = 16, #ARGV, 2 do
+  if not built and ARGV[15] == '1' and ARGV[9] == version then
+    built, low = true, ARGV[16]
+    for i = 17, #ARGV, 2 do
       add(ARGV[i], ARGV[i + 1])
     end
   end
   if built then
     add(prompt, entry)
-    if n > tonumber(ARGV[11]) or tok > tonumber(ARGV[12]) then
+    if n > tonumber(ARGV[12]) or tok > tonumber(ARGV[13]) then
       trim()
     end
-    redis.call('HSET', key, 'built', '1', 'n', n, 'tok', tok, 'low', low, 'id', ARGV[6], 'model', ARGV[7])
+    redis.call('HSET', key, 'built', '1', 'n', n, 'tok', tok, 'low', low, 'id', ARGV[7], 'model', ARGV[8])
   else
-    redis.call('HSET', key, 'id', ARGV[6], 'model', ARGV[7])
+    redis.call('HSET', key, 'id', ARGV[7], 'model', ARGV[8])
   end
   redis.call('HINCRBY', key, 'ver', 1)
 elseif not built and not anyone_in_flight(key) then
@@ -119,5 +119,5 @@ elseif not built and not anyone_in_flight(key) then
   redis.call('DEL', key)
   return 0
 end
-redis.call('EXPIRE', key, ARGV[10])
+redis.call('EXPIRE', key, ARGV[11])
 return 1

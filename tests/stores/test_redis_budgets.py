@@ -21,6 +21,7 @@ from app.services.ledger.away import Away
 from app.services.ledger.treasury import Treasury
 from app.stores.chat_state import ChatState
 from app.stores.scripts import ScriptRunner
+from app.utils.clock import monotonic
 from tests.stores.redis_support import KINDS, runner_of
 
 DAY = date(2026, 11, 21)
@@ -69,12 +70,10 @@ class Bank:
     def renew(self, prompt: str, held: int, wanted: int, needed: int = 1) -> Grant:
         return self.treasury.renew(Renewal(prompt, self.bounds, DAY, held, wanted, needed))
 
-    def settle(self, prompt: str, spent: int, *, committed: bool = True) -> None:
-        if committed:
-            self.ledger[prompt] = spent
-        self.state.settle(
-            HotSettlement(prompt, "u", None, None, None, -1, (), None, "m", bounds=self.bounds, spent=spent, day=DAY)
-        )
+    def settle(self, prompt: str, spent: int, **more: Any) -> None:
+        self.ledger[prompt] = spent
+        more = {"bounds": self.bounds, "spent": spent, "day": DAY, **more}
+        self.state.settle(HotSettlement(prompt, "u", None, None, None, -1, (), None, "m", **more))
 
     def key(self, bound: Bound) -> str:
         return f"v1:bud:{bound.scope}:{bound.id}:{DAY.isoformat()}"
@@ -195,6 +194,23 @@ def test_fault_5_08_a_settle_told_twice_charges_once(runner: ScriptRunner) -> No
     bank.settle(prompt, 70)
     bank.settle(prompt, 70)
     assert bank.admit(1)[1].left == 929
+
+
+def test_fault_5_08_what_was_spent_while_redis_was_away_is_told_afterwards_and_counts_once(
+    runner: ScriptRunner,
+) -> None:
+    bank = Bank(runner, user=1_000)
+    bank.admit(100)
+    reads = bank.reads
+    runner.command("HINCRBY", bank.key(bank.bounds[0]), "at", -60_000)
+    for _ in range(2):
+        bank.settle("alone", 30, alone=True, committed_after=monotonic())
+    assert bank.admit(10)[1].left == 1_000 - 100 - 30 - 10
+    assert bank.reads == reads
+    bank.settle("long ago", 50, alone=True, committed_after=monotonic() - 3_600)
+    bank.settle("nobody knows when", 60, alone=True)
+    assert bank.admit(10)[1].left == 1_000 - 100 - 30 - 10 - 50 - 60 - 10
+    assert bank.reads == reads + 1
 
 
 def test_what_was_settled_while_nobody_had_built_it_counts_once(runner: ScriptRunner) -> None:
