@@ -454,6 +454,19 @@ def test_a_chat_spends_no_more_tries_than_its_budget(failing: Gateway, way: tupl
     assert [after for _, _, after in told(failing, heard)] == ["next_model"] * 5 + ["stop"]
 
 
+def test_a_conversation_stays_on_the_model_and_the_key_that_served_it(failing: Gateway) -> None:
+    """Moving it throws the provider's prompt cache away."""
+    model = spare(failing, "groq")
+    first = failing.say("hello", model=model)
+    for _ in range(4):
+        failing.say("and then?", model=model, conversation_id=first["conversation_id"])
+    used = {call["headers"]["authorization"] for call in calls(failing, model)}
+    assert len(used) == 1
+    for _ in range(4):
+        failing.say("hello", model=model)
+    assert len({call["headers"]["authorization"] for call in calls(failing, model)}) == 2
+
+
 # --- the breaker -----------------------------------------------------------------------------------------------------
 
 
