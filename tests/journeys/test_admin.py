@@ -15,10 +15,10 @@ from tests.journeys.server import LiveServer
 class Admin:
     def __init__(self, url: str, key: str) -> None:
         self._url = url
-        self._headers = {"Authorization": f"Bearer {key}"}
+        self.headers = {"Authorization": f"Bearer {key}"}
 
     def call(self, method: str, path: str, body: Any = None, raw: bytes | None = None) -> requests.Response:
-        headers = self._headers | ({"Content-Type": "application/json"} if raw is not None else {})
+        headers = self.headers | ({"Content-Type": "application/json"} if raw is not None else {})
         return requests.request(
             method, f"{self._url}/api/admin{path}", json=body, data=raw, headers=headers, timeout=20
         )

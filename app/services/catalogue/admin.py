@@ -49,7 +49,7 @@ class ModelAdmin:
 
     def all(self) -> tuple[Model, ...]:
         """Every model that is known here, those that providers only list among them."""
-        return self._catalogue.snapshot().models
+        return self._catalogue.fresh().models
 
     def get(self, model_id: str) -> Model:
         found = next((model for model in self.all() if model.id == model_id), None)
@@ -59,7 +59,7 @@ class ModelAdmin:
 
     def add(self, name: str, provider: str, wish: Wish, actor: Actor) -> Model:
         """Raises InvalidRequest naming the field, Conflict, InternalError where the test call failed."""
-        snapshot = self._catalogue.snapshot()
+        snapshot = self._catalogue.fresh()
         if name in snapshot.aliases or name.partition(":")[0] in ("mix", DEMO) or provider == DEMO:
             raise InvalidRequest("This word has a meaning of its own here.", field="name")
         fields = _with_address(provider, wish.fields)
@@ -75,7 +75,7 @@ class ModelAdmin:
 
     def change(self, model_id: str, wish: Wish, actor: Actor) -> Model:
         """Raises InvalidRequest naming the field, NotFound, InternalError where the test call failed."""
-        snapshot, before = self._catalogue.snapshot(), self.get(model_id)
+        snapshot, before = self._catalogue.fresh(), self.get(model_id)
         fields = _with_address(before.integration, wish.fields)
         if not fields and wish.api_key is None:
             raise InvalidRequest("There is nothing to change.")
@@ -93,7 +93,7 @@ class ModelAdmin:
 
     def test(self, model_id: str) -> Answer:
         """One tiny call. Raises NotFound, InternalError where it does not answer."""
-        return self._ask(self._catalogue.snapshot(), self.get(model_id), None)
+        return self._ask(self._catalogue.fresh(), self.get(model_id), None)
 
     def _key_for(self, snapshot: Snapshot, model: Model, former: str | None, wish: Wish) -> SealedKey | None:
         """The key to be stored with the row. One that is stored never goes to an address it was not given for.

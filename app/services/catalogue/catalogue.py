@@ -58,6 +58,11 @@ class Catalogue:
         before = self._listed.get(model.integration, ())
         self.listed(model.integration, tuple(known for known in before if known.id != model.id))
 
+    def fresh(self) -> Snapshot:
+        """The snapshot as the database has it now: an admin's next call may reach another worker than the last."""
+        self.changed()
+        return self.snapshot()
+
     def changed(self) -> None:
         """Rows were changed by this worker: the next snapshot reads them anew."""
         self._stale = True

@@ -113,7 +113,7 @@ class KeyStore:
             return origin(base_url)
         if provider in CATALOGUE:
             return None
-        told = {origin(m.base_url) for m in catalogue.snapshot().models if m.integration == provider and m.base_url}
+        told = {origin(m.base_url) for m in catalogue.fresh().models if m.integration == provider and m.base_url}
         if len(told) != 1:
             raise InvalidRequest("Say by base_url which address this key is for.", field="base_url")
         return told.pop()
