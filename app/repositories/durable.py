@@ -35,6 +35,7 @@ class DurableCommits:
         self._lane = ThreadLane(1)
         self._gatherer = Gatherer(self._keep, _MOST)
         self._refused = False
+        self._alarmed = False
         self.away = False
 
     @property
@@ -68,6 +69,7 @@ class DurableCommits:
         """Have another look at the room that is left; what the disk refused may be taken now."""
         self._spool.look()
         self._refused = False
+        self._alarm()
 
     def drain(self, timeout: float) -> bool:
         """Wait until all that was submitted is kept; False where that took longer than `timeout` seconds."""
@@ -82,17 +84,22 @@ class DurableCommits:
         self._gatherer.submit(chat)
         return True
 
+    def _alarm(self) -> None:
+        """Tell once that half the room is taken, whichever worker took it; again after it was free in between."""
+        filling = self._spool.filling
+        if filling >= 0.5 and not self._alarmed:
+            log.error("ALARM: the spool is half full: the database has been away for long")
+        self._alarmed = filling >= (0.25 if self._alarmed else 0.5)
+
     def _keep(self, chats: Sequence[SettledChat]) -> Mapping[int, Exception]:
         lines, errors = _encoded(chats)
-        before = self._spool.filling
         try:
             kept = self._lane.run(lambda: self._spool.append(list(lines.values())))
         except OSError:
             log.exception("ALARM: the spool cannot be written")
             self._refused, kept = True, 0
         lost = list(lines)[kept:]
-        if before < 0.5 <= self._spool.filling:
-            log.error("ALARM: the spool is half full: the database has been away for long")
+        self._alarm()
         if lost:
             log.error("ALARM: %d chats that ended found no room in the spool", len(lost))
         return {**errors, **dict.fromkeys(lost, Unavailable("Neither database nor disk takes this now."))}
