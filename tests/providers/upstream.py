@@ -18,7 +18,8 @@ name is a healthy model. A test may also say what a real name does:
 
     POST   /__behave    {"model": "llama-3.1-8b-instant", "as": "status-500"}   or {"key": "k1", "as": "status-429"}
     GET    /__log       every request: n, at, method, path, headers, body (JSON, or text), model, connection, and,
-                        as they come, `status`, `done` (whole reply sent), `left` (the client closed before that)
+                        as they come, `status`, `done` (whole reply sent), `left` (the client closed before that),
+                        `parts` (pieces of a `chunks-…` answer sent so far)
     GET    /__state     {"open": connections open now, "opened": ever}
     DELETE /__log       forget the log and the behaviours
 
@@ -120,6 +121,7 @@ class Connection:
             "connection": self.number,
             "done": False,
             "left": False,
+            "parts": 0,
         }
         self.server.log.append(entry)
         try:
@@ -133,6 +135,7 @@ class Connection:
             if kind == "send":
                 self.writer.write(value)
                 await self.writer.drain()
+                entry["parts"] += b"token " in value
             elif kind == "reset":
                 sock = self.writer.get_extra_info("socket")
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
