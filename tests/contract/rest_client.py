@@ -98,8 +98,8 @@ def _request_line(path: Path, number: int, line: str) -> Call:
 class Player:
     """Plays one file against a server; what named requests got is kept for those after them."""
 
-    def __init__(self, rest: RestFile, host: str) -> None:
-        self._variables = rest.variables | {"host": host}
+    def __init__(self, rest: RestFile, host: str, **variables: str) -> None:
+        self._variables = rest.variables | {"host": host} | variables
         self._replies: dict[str, requests.Response] = {}
 
     def play(self, call: Call) -> requests.Response:

@@ -15,7 +15,7 @@ FILES = sorted((Path(__file__).resolve().parents[2] / "requests").glob("*.rest")
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_every_request_of_the_file_gets_the_status_it_says(path: Path, live_server: LiveServer) -> None:
     rest = parse(path)
-    player = Player(rest, live_server.url)
+    player = Player(rest, live_server.url, admin=live_server.first_key())
     assert rest.calls
     for call in rest.calls:
         reply = player.play(call)

@@ -8,6 +8,9 @@ from dataclasses import replace
 from app.domain.catalogue import Credential, Model, Provider
 from app.domain.errors import Unavailable
 from app.services.catalogue.snapshot import Snapshot
+from app.utils.clock import monotonic
+
+LOOK_AGAIN_SECONDS = 0.25
 
 
 class Catalogue:
@@ -29,6 +32,7 @@ class Catalogue:
         self._snapshot: Snapshot | None = None
         self._epoch = -1
         self._stale = True
+        self._looked = 0.0
 
     def snapshot(self) -> Snapshot:
         """The present snapshot. Reads the database in the first call of a process and after a change.
@@ -61,6 +65,14 @@ class Catalogue:
     def fresh(self) -> Snapshot:
         """The snapshot as the database has it now: an admin's next call may reach another worker than the last."""
         self.changed()
+        return self.snapshot()
+
+    def looked_again(self) -> Snapshot:
+        """The same for who asks for what is not in it, but not for everyone who does: some such are mistaken."""
+        now = monotonic()
+        if now - self._looked >= LOOK_AGAIN_SECONDS:
+            self._looked = now
+            self.changed()
         return self.snapshot()
 
     def changed(self) -> None:

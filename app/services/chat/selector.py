@@ -81,6 +81,8 @@ class LLMSelectorService:
         )
         wish = self._wishes.get(key)
         if wish is None:
+            if not snapshot.find(request.model):  # another worker may have been given it within this second
+                return self._make(self._catalogue.looked_again(), request)
             wish = self._wishes[key] = self._make(snapshot, request)
         return wish
 
