@@ -16,7 +16,6 @@ from app.middleware.readiness import Readiness
 from app.schemas.blueprint import Blueprint
 from app.services.ledger.tally import Tally
 from app.utils.metrics import CONTENT_TYPE
-from app.utils.pools import ThreadLane
 
 _RELAYED = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
@@ -26,7 +25,6 @@ Gauges = dict[str, tuple[str, float]]
 def blueprint(tally: Tally, in_flight: Callable[[], int], readiness: Readiness, token: str | None) -> Blueprint:
     """in_flight: chats in flight over all workers; raises Unavailable. token: METRICS_TOKEN."""
     blp = Blueprint("metrics", __name__, description="How it does, for Prometheus.")
-    lane = ThreadLane(1)
 
     def gauges() -> Gauges:
         now: Gauges = {}
@@ -46,9 +44,7 @@ def blueprint(tally: Tally, in_flight: Callable[[], int], readiness: Readiness, 
     def metrics() -> Response:
         if not _may_read(request.environ, token):
             raise NotFound("there is nothing here")
-        tally.note()
-        now = gauges()
-        return Response(lane.run(lambda: tally.render(now)), content_type=CONTENT_TYPE)
+        return Response(tally.render(gauges()), content_type=CONTENT_TYPE)
 
     return blp
 

@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import requests
 from tests.journeys.gateway import GROQ, Gateway, soon
 from tests.journeys.invariants import assert_error
 from tests.journeys.raw_client import RawClient
+from tests.journeys.server import LiveServer
 
 APP, OPENAI, SDK, SHORT = "/llm/chat", "/v1/chat/completions", "/openai/v1/chat/completions", "/chat"
 JSON_DOORS = [APP, OPENAI, SDK, SHORT]
@@ -106,13 +108,13 @@ def test_fault_5_15_anothers_key_of_that_name_is_their_own(any_gateway: Gateway)
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "a\tb"])
 def test_fault_2_20_a_key_that_is_none_is_named(gateway: Gateway, key: str) -> None:
-    reply = ask(gateway, OPENAI, key)  # type: ignore[arg-type]
+    reply = ask(gateway, OPENAI, key)
     assert_error(reply, 400, "invalid_request", "Idempotency-Key")
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 255, "two words", "~!@#$%^&*()"])
 def test_every_printable_key_of_up_to_255_serves(gateway: Gateway, key: str) -> None:
-    first, again = (ask(gateway, OPENAI, key + "", headers=None or {}) for _ in range(2))
+    first, again = (ask(gateway, OPENAI, key) for _ in range(2))
     assert again.content == first.content
 
 
@@ -339,3 +341,20 @@ def test_fault_5_15_after_a_day_it_runs_anew(gateway: Gateway) -> None:
     assert [row["state"] for row in rows] == ["done"]
     kept = datetime.fromisoformat(rows[0]["expires_at"]).replace(tzinfo=UTC) - datetime.now(UTC)
     assert timedelta(hours=23, minutes=59) < kept <= timedelta(hours=24)
+
+
+def test_guests_have_keys_by_their_conversation_and_none_without_one(tmp_path: Path) -> None:
+    with LiveServer(tmp_path, {"ANONYMOUS_ACCESS": "true"}) as server:
+        headers = {"Idempotency-Key": new_key()}
+
+        def say(**fields: str) -> requests.Response:
+            said = {"message": "Hello", "model": "demo", **fields}
+            return requests.post(f"{server.url}/llm/chat", json=said, headers=headers, timeout=10)
+
+        first, second = say(), say()
+        assert first.headers["x-request-id"] != second.headers["x-request-id"]
+        mine, theirs = (reply.json()["data"]["conversation_id"] for reply in (first, second))
+        asked = say(conversation_id=mine)
+        assert say(conversation_id=mine).content == asked.content
+        other = say(conversation_id=theirs)
+        assert (other.status_code, "idempotent-replayed" in other.headers) == (200, False)

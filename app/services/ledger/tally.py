@@ -11,6 +11,7 @@ import gevent
 
 from app.domain.ledger import SettledChat
 from app.utils.metrics import Metrics, observe_all
+from app.utils.pools import ThreadLane
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Tally:
         self._tokens = _Children(metrics.tokens)
         self._latency = _Children(metrics.latency)
         self._ttft = _Children(metrics.ttft)
+        self._lane = ThreadLane(1)
         self._loop: gevent.Greenlet | None = None
 
     def start(self) -> None:
@@ -45,6 +47,7 @@ class Tally:
         if self._loop is not None:
             self._loop.kill()
         self.note()
+        self._lane.close()
 
     def accepted(self) -> None:
         """A chat was admitted."""
@@ -77,8 +80,9 @@ class Tally:
                 observe_all(children.of(provider), values)
 
     def render(self, gauges: dict[str, tuple[str, float]]) -> bytes:
-        """The text of a scrape; see `Metrics.render`."""
-        return self._metrics.render(gauges)
+        """The text of a scrape; see `Metrics.render`. The files of all workers are read in a thread."""
+        self.note()
+        return self._lane.run(lambda: self._metrics.render(gauges))
 
     def _forever(self) -> None:
         while True:
