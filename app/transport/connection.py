@@ -75,13 +75,19 @@ class Connection:
 
     def receive(self, until: float) -> bytes | None:
         """What comes next, b"" at the end, None where nothing came in time. Raises OSError."""
-        while self._wait(self._readable, until):
+        in_time = time.monotonic() < until
+        while True:
+            heard = self._wait(self._readable, until)
+            if not (heard or in_time):
+                return None
             try:
                 data: bytes = self._sock.recv(BLOCK)
             except BlockingIOError:
+                if not heard:
+                    return None
                 continue
+            # Also where the timer was first: a loop that was late is our silence, not theirs.
             return data
-        return None
 
     def is_silent(self) -> bool:
         """Open, and not a byte waits to be read."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import gevent
 import pytest
 
 from app.domain.errors import ProviderFault
+from app.transport.connection import Connection
 from app.transport.http import HttpRequest
 from app.transport.pooled import PooledTransport
 from app.utils.cancel import Cancel
@@ -172,3 +174,22 @@ def drip(said: bytes, pause: float):  # type: ignore[no-untyped-def]
             peer.say(chunk(said), pause=pause)
 
     return script
+
+
+def test_a_loop_that_was_late_is_our_silence_and_not_the_providers() -> None:
+    """What the provider had sent by then is read, though the limit is over when we come to look; but once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = Connection(socket.AF_INET)
+        now = time.monotonic()
+        connection.connect(listener.getsockname(), now + 1)
+        peer, _ = listener.accept()
+        with peer:
+            # Blocks the whole loop past the limit, as work in C would; the answer comes meanwhile.
+            gevent.spawn(lambda: (peer.sendall(b"in time"), time.sleep(0.2)))
+            until = time.monotonic() + 0.1
+            assert connection.receive(until) == b"in time"
+            assert time.monotonic() > until
+            peer.sendall(b"too late")
+            assert connection.receive(until) in (None, b"too late")
+            assert connection.receive(until) is None
+        connection.close()
