@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 FLY = "v1:fly"
 EPOCH_KEYS = ("v1:epoch:auth", "v1:epoch:catalogue", "v1:epoch:health")
 FORGOTTEN_AFTER_MS = 3_600_000
+MOST_OWED = 20_000
 
 Conversation = tuple[str, str]
 """user id, public id"""
@@ -119,7 +120,7 @@ class ChatState:
             self._run_settle(settlement)
         except Unavailable:
             if self._gates.of(settlement.bounds, settlement.day).held:
-                self._owed[settlement.prompt_id] = replace(settlement, conversation=None, exchange=(), rebuilt=None)
+                self._owe(replace(settlement, conversation=None, exchange=(), rebuilt=None))
             if settlement.conversation is not None:
                 conversation = (settlement.user_id, settlement.conversation)
                 # Of those that Redis never admitted one stands for all: an outage must not fill the memory.
@@ -157,6 +158,14 @@ class ChatState:
         except Unavailable as fault:
             log.debug("windows stay to be thrown away: %s", fault.message)
 
+    def _owe(self, settlement: HotSettlement) -> None:
+        name = settlement.prompt_id
+        if len(self._owed) >= MOST_OWED:
+            # One stands for all of these bounds: their budgets are built anew from the ledger.
+            name = f"{settlement.user_id} {settlement.key_id}"
+            settlement = replace(settlement, committed_after=float("-inf"))
+        self._owed[name] = settlement
+
     def _pay(self) -> None:
         while self._owed:
             name, settlement = self._owed.popitem()
@@ -184,7 +193,11 @@ class ChatState:
         gates = self._gates.of(settlement.bounds, settlement.day)
         conversation = settlement.conversation
         key = "" if conversation is None else _key((settlement.user_id, conversation))
-        keys, kinds = (gates.keys, gates.kinds) if settlement.void else (gates.held, gates.held_kinds)
+        keys, kinds = gates.held, gates.held_kinds
+        if settlement.void or settlement.alone:
+            keys, kinds = gates.keys, gates.kinds
+        if not settlement.void:
+            kinds = kinds.replace("r", "n")
         args: list[Argument] = [
             settlement.prompt_id,
             kinds,

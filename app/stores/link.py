@@ -17,6 +17,8 @@ _NOT_YET = object()
 CHUNK = 65536
 DIAL_SECONDS = 1.0
 GRACE_SECONDS = 0.001
+MOST_OWN_SECONDS = 1.0
+"""That a command may wait for this process to write it: a burst of requests is no reason to give Redis up."""
 
 
 class Lost:
@@ -46,10 +48,10 @@ class Link:
         self._sock: Any = None
         self._reader = hiredis.Reader(notEnoughData=_NOT_YET)
         self._out: list[bytes] = []
-        self._waiting: deque[tuple[Any, float]] = deque()
+        self._waiting: deque[tuple[Any, float, float]] = deque()
         self._writer_sleeps: Any = None
         self._timer: Any = None
-        self._overdue: tuple[Any, float] | None = None
+        self._overdue: Any = None
         self.late = False
         self.dead = False
         self.served = False
@@ -58,16 +60,17 @@ class Link:
     def ask(self, payload: bytes, deadline: float) -> Any:
         """The reply to one packed command: bytes, int, list, None, a hiredis.ReplyError, or Lost.
 
-        deadline: on the monotonic clock.
+        deadline: on the monotonic clock; it moves by what the command waits here before it is written.
         """
         waiter = Waiter(self._hub)
-        self._waiting.append((waiter, deadline))
+        now = time.monotonic()
+        self._waiting.append((waiter, deadline, now))
         self._out.append(payload)
         if self._writer_sleeps is not None:
             sleeper, self._writer_sleeps = self._writer_sleeps, None
             self._hub.loop.run_callback(sleeper.switch, None)
         if self._timer is None:
-            self._watch(deadline - time.monotonic())
+            self._watch(deadline - now)
         return waiter.get()
 
     def close(self, reason: str, fault: bool = False) -> None:
@@ -132,10 +135,18 @@ class Link:
                     self._writer_sleeps = Waiter(self._hub)
                     self._writer_sleeps.get()
                 payload = b"".join(self._out)
+                self._begin_waiting(len(self._out))
                 self._out.clear()
                 self._sock.sendall(payload)
         except OSError as fault:
             self.close(str(fault) or type(fault).__name__, fault=not self.served)
+
+    def _begin_waiting(self, commands: int) -> None:
+        """The last so many go out now. What they waited for this process itself is not the server's fault."""
+        now = time.monotonic()
+        for place in range(-min(commands, len(self._waiting)), 0):
+            waiter, deadline, asked = self._waiting[place]
+            self._waiting[place] = (waiter, deadline + min(now - asked, MOST_OWN_SECONDS), asked)
 
     def _hand_out(self) -> None:
         replies = []
@@ -149,7 +160,7 @@ class Link:
 
     def _send_away(self, reason: str) -> None:
         lost = Lost(reason)
-        sent_away = [(waiter, lost) for waiter, _ in self._waiting]
+        sent_away = [(waiter, lost) for waiter, _, _ in self._waiting]
         self._waiting.clear()
         self._out.clear()
         self._hub.loop.run_callback(_wake, sent_away)
@@ -173,9 +184,9 @@ class Link:
         left = first[1] - time.monotonic()
         if left > 0:
             self._watch(left)
-        elif self._overdue is not first:
+        elif self._overdue is not first[0]:
             # The process itself may have slept: one more turn, so that what lies in the socket is read first.
-            self._overdue = first
+            self._overdue = first[0]
             self._watch(GRACE_SECONDS)
         elif self._sock is None:
             self.late = True

@@ -1,7 +1,9 @@
 -- Trip 2 of a chat. Told twice, it counts once.
 -- KEYS  1 set of chats in flight   2 this chat's record   3 the conversation, '' where none is kept   4... gates that
---       hold something: of tokens, of requests at once and of money, all of them for one that was never accepted
--- ARGV  1 prompt id   2 a letter for each gate, its kind   3 tokens counted at admission   4 tokens it came to
+--       hold something: of tokens, of requests at once and of money; of one that was never accepted, or let in without
+--       this server, all
+-- ARGV  1 prompt id   2 a letter for each gate, its kind, n for requests of
+--       a minute that are to be counted now   3 tokens counted at admission   4 tokens it came to
 --       5 nano-USD it came to   6 of a chat that was let in without this server: ms since before its row was written
 --       and for the conversation 7 its row id   8 model   9 version that came at admission   10 '1': throw the window
 --       away   11 its life in s   12, 13 messages and tokens it may hold   14 entry, '' where nothing was stored
@@ -38,6 +40,10 @@ for i = 4, #KEYS do
   local kind = string.sub(ARGV[2], i - 3, i - 3)
   if kind == 't' then
     true_up(KEYS[i], ARGV[3], ARGV[4])
+  elseif kind == 'n' then
+    local time = redis.call('TIME')
+    redis.pcall('ZADD', KEYS[i], 'NX', whole(time[1] * 1000 + math.floor(time[2] / 1000)), prompt)
+    redis.call('PEXPIRE', KEYS[i], MINUTE)
   elseif kind == 'b' then
     settle_budget(KEYS[i], prompt, ARGV[5], ARGV[6])
   else

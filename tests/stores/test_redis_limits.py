@@ -51,7 +51,9 @@ class Door:
             self.let_in(*bounds, **asked)
         return refused.value
 
-    def settle(self, prompt: str, *bounds: Bound, held: int = 0, used: int = 0, void: bool = False) -> None:
+    def settle(
+        self, prompt: str, *bounds: Bound, held: int = 0, used: int = 0, void: bool = False, alone: bool = False
+    ) -> None:
         self.state.settle(
             HotSettlement(
                 prompt,
@@ -67,6 +69,7 @@ class Door:
                 held_tokens=held,
                 used_tokens=used,
                 void=void,
+                alone=alone,
             )
         )
 
@@ -231,3 +234,11 @@ def test_a_key_of_another_type_is_thrown_away(door: Door, kind: str) -> None:
     door.let_in(user, prompt_tokens=100)
     refused = door.refusal(user, prompt_tokens=100)
     assert refused.details["limit"] == "user"
+
+
+def test_what_was_let_in_while_redis_was_away_counts_once_it_is_told(door: Door) -> None:
+    user = door.bound("user", rpm=2, concurrency=1)
+    for _ in range(2):
+        door.settle("told twice", user, alone=True)
+    door.let_in(user)
+    assert door.refusal(user).details == {"limit": "user", "reason": "requests"}
