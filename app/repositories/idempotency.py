@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.idempotency import Claim, KeptAnswer, KeyedRequest
 from app.models.base import UtcDateTime
+from app.models.chat import Conversation
 from app.models.idempotency import Idempotency
 from app.repositories.database import Database
 
@@ -71,7 +72,8 @@ class IdempotencyRows:
         return self._database.read(work)
 
     def finish(self, asked: KeyedRequest, answer: KeptAnswer, conversation: str | None, until: datetime) -> bool:
-        """Keep the answer until then. False where the key is another's by now."""
+        """Keep the answer until then. False where the key is another's by now, or the conversation was deleted
+        meanwhile."""
         query = (
             update(Idempotency)
             .where(*_ours(asked))
@@ -86,7 +88,13 @@ class IdempotencyRows:
             )
             .returning(Idempotency.owner)
         )
-        return self._database.write(lambda session: session.execute(query).first() is not None)
+
+        def work(session: Session) -> bool:
+            if conversation is not None and _is_deleted(session, asked.user_id, conversation):
+                return False
+            return session.execute(query).first() is not None
+
+        return self._database.write(work)
 
     def release(self, asked: KeyedRequest) -> None:
         """There is no answer: the key is free."""
@@ -113,6 +121,14 @@ class IdempotencyRows:
             return gone
 
         return self._database.write(work)
+
+
+def _is_deleted(session: Session, user_id: str, conversation: str) -> bool:
+    """Whether there is a tombstone of it and nothing that bears its name since."""
+    named = (Conversation.user_id == user_id, Conversation.public_id == conversation)
+    dead = select(Conversation.id).where(*named, Conversation.deleted_at.is_not(None)).limit(1)
+    live = select(Conversation.id).where(*named, Conversation.deleted_at.is_(None)).limit(1)
+    return session.scalar(dead) is not None and session.scalar(live) is None
 
 
 def _ours(asked: KeyedRequest) -> tuple[ColumnElement[bool], ...]:

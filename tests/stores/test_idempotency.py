@@ -12,7 +12,9 @@ from hypothesis import strategies as some
 
 from app.domain.errors import IdempotencyConflict, Unavailable
 from app.domain.idempotency import Busy, KeptAnswer, KeyedRequest, fingerprint
+from app.repositories.conversations import Conversations
 from app.repositories.database import Database
+from app.repositories.group_commit import GroupCommit
 from app.repositories.idempotency import SWEPT, IdempotencyRows
 from app.services.chat.idempotency import Idempotency, Lead
 from app.stores.group_trip import GroupTrip
@@ -21,6 +23,7 @@ from app.stores.scripts import ScriptRunner
 from app.utils.clock import utcnow
 from app.utils.ids import new_id
 from tests.stores.redis_support import KINDS, runner_of, until
+from tests.stores.sql_support import chat
 
 LEASE = 0.3
 HEADERS = (("x-model", "m"), ("cache-control", "no-store"))
@@ -221,6 +224,24 @@ def test_a_deleted_conversations_answers_are_forgotten_and_no_others(claims: Ide
     claims.forget("user-1", "gone")
     lead(claims, again(mine)).fail()
     assert kept(claims, again(other))
+
+
+def test_an_answer_in_a_conversation_that_was_deleted_meanwhile_is_not_kept(
+    claims: Idempotency, database: Database
+) -> None:
+    commits = GroupCommit(database)
+    commits.submit(chat("mine", new=True, public_id="talk"))
+    request = asked()
+    leader = lead(claims, request)
+    leader.conversation = "talk"
+    Conversations(database).delete("user-1", "talk", utcnow())
+    leader.keep(200, "", (), b"x")
+    late = lead(claims, again(request))
+    commits.submit(chat("anew", new=True, public_id="talk"))
+    late.conversation = "talk"
+    late.keep(200, "", (), b"y")
+    assert kept(claims, again(request)).body == b"y"
+    commits.close()
 
 
 def test_what_has_expired_is_swept_and_what_has_not_stays(claims: Idempotency, rows: IdempotencyRows) -> None:

@@ -124,6 +124,9 @@ class Idempotency:
         try:
             self._rows.claim(asked, self._now(), self._until)
             durable = self._rows.finish(asked, answer, lead.conversation, self._now() + KEPT)
+            if not durable:
+                self.release(lead)
+                return
         except Unavailable as fault:
             log.warning("an answer is not kept in sql: %s", fault.message, extra={"request_id": asked.owner})
         try:
