@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,5 +70,7 @@ def test_percentiles_are_those_of_all_chats_of_the_group(database: Database) -> 
 def test_a_million_chats_are_reported_in_a_tenth_of_a_second(database: Database) -> None:
     rows = fill(database)
     assert rows == 13_500
-    slow = {name: best for name, (best, _) in timings(database).items() if best > 100}
+    # SQLite works in this process, whose own time other work on the machine does not lengthen.
+    clock = time.process_time if database.is_sqlite else time.perf_counter
+    slow = {name: best for name, (best, _) in timings(database, clock).items() if best > 100}
     assert slow == {}
