@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -177,3 +178,47 @@ def four_workers_of_module(
 @pytest.fixture
 def four_workers(four_workers_of_module: Gateway, upstream: EmulatedProviders) -> Gateway:
     return four_workers_of_module
+
+
+def test_fault_5_09_redis_emptied_under_load_loses_no_money(four_workers: Gateway) -> None:
+    gateway = four_workers
+    gateway.behave("chunks-30+tick-10")
+    cap = 60 * (5 * INPUT + 30 * OUTPUT)
+    headers, key_id = key_of(gateway, cap)
+    client = gateway.redis()
+    assert client is not None
+
+    def talk(number: int) -> int:
+        if number % 20 == 10:
+            for key in client.scan_iter("v1:*"):
+                client.delete(key)
+        reply = ask(gateway, headers, stream=True, max_tokens=30)
+        if reply.status_code == 200:
+            list(chunks(reply))
+        return reply.status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(talk, range(120))) <= {200, 402}
+    while (total := spent(gateway, key_id)) < 0.95 * cap:
+        assert talk(1) == 200
+    # Row 5.8: what Redis forgot of those that run is one slice of each at most.
+    assert total <= cap + 16 * SLICE
+    ask(gateway, headers, stream=True, max_tokens=30)
+    kept = client.hgetall(f"v1:bud:key:{key_id}:total")
+    assert (int(kept[b"left"]), int(kept[b"leased"])) == (cap - total, 0)
+
+
+def test_fault_5_03_a_model_without_a_price_is_refused_under_a_budget_before_the_call(gateway: Gateway) -> None:
+    headers, _ = key_of(gateway, 10**9)
+    name = f"unpriced-{uuid.uuid4().hex[:8]}"
+    made = gateway.post(
+        "/api/admin/models",
+        {"name": name, "provider": "openai", "base_url": f"{gateway.upstream.url}/v1", "verify": False},
+    )
+    if made.status_code in (200, 201):
+        refused = ask(gateway, headers, model=name)
+        assert refused.status_code == 402, refused.text
+        assert refused.json()["error"]["details"]["reason"] == "price_unknown"
+        assert all(entry["model"] != name for entry in gateway.upstream.log())
+    else:
+        raise AssertionError(made.text)

@@ -16,6 +16,7 @@ from app.domain.policies.lease import budget_spent, cost, period_name
 from app.utils.clock import monotonic
 
 MINUTE = 60.0
+MOST_FULL = 20_000
 BELIEVED = 1.0
 """Seconds that what the ledger said is gone by."""
 
@@ -62,6 +63,15 @@ class Away:
         self._clock = clock
         self._used: dict[Name, _Used] = {}
         self._budgets: dict[tuple[Name, str], _Budget] = {}
+        self._full: dict[Name, float] = {}
+
+    def heard(self, refused: RateLimited, bounds: Collection[Bound]) -> None:
+        """Redis said that a limit is reached: until it says otherwise nothing more is let in here either."""
+        for bound in bounds:
+            if bound.scope == refused.details.get("limit") and refused.details.get("reason") == "requests":
+                if len(self._full) >= MOST_FULL:
+                    self._full.clear()
+                self._full[bound.scope, bound.id] = self._clock() + (refused.retry_after or 0.0)
 
     def admit(self, admission: Admission) -> AwayAdmission:
         """Raises Unavailable where nobody, or nobody under a budget, is let in; RateLimited and BudgetExceeded."""
@@ -104,6 +114,9 @@ class Away:
         now, least = self._clock(), None
         tokens = admission.prompt_tokens + admission.answer_tokens
         for bound in admission.bounds:
+            until = self._full.get((bound.scope, bound.id), 0.0)
+            if until > now:
+                raise _reached(bound, "requests", until - now)
             used, limits = self._recent(bound, now), self._share(bound.limits)
             if limits.rpm is not None and len(used.requests) >= limits.rpm:
                 raise _reached(bound, "requests", used.requests[0] + MINUTE - now)

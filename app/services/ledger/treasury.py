@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from gevent.event import Event
 
-from app.domain.errors import Unavailable
+from app.domain.errors import RateLimited, Unavailable
 from app.domain.hot import Admission, Admitted, Grant, Renewal, Unbuilt
 from app.services.ledger.away import Away, Spent
 
@@ -39,7 +39,11 @@ class Treasury:
     def admit(self, admission: Admission) -> Admitted:
         """Let a chat in. Raises RateLimited, InvalidRequest, BudgetExceeded; Unavailable where Redis is away, or the
         database while a budget must be built."""
-        return self._asked(admission.day, lambda: self._till.admit(admission))
+        try:
+            return self._asked(admission.day, lambda: self._till.admit(admission))
+        except RateLimited as refused:
+            self.away.heard(refused, admission.bounds)
+            raise
 
     def renew(self, renewal: Renewal) -> Grant:
         """More for a chat in flight; raises as `admit` does, but while Redis is away this worker decides."""

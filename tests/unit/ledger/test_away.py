@@ -149,3 +149,15 @@ def test_every_bound_must_have_room_or_none_counts() -> None:
     with pytest.raises(RateLimited):
         house.admit(tight, wide)
     house.admit(wide)
+
+
+def test_a_limit_that_redis_said_is_reached_stays_so_until_its_time_has_come() -> None:
+    house = House(workers=1)
+    bound = Bound("user", "u", Limits(rpm=5))
+    refused = RateLimited("full", details={"limit": "user", "reason": "requests"}, retry_after=20)
+    house.away.heard(refused, (Bound("key", "k"), bound))
+    with pytest.raises(RateLimited) as again:
+        house.admit(bound)
+    assert again.value.retry_after == 20
+    house.now += 20
+    house.admit(bound)
