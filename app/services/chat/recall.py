@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.domain.chat import ConversationRef, Message, TextPart
-from app.domain.errors import NotFound
+from app.domain.errors import NotFound, Unavailable
+from app.domain.hot import HotWindow
 from app.domain.ledger import StoredMessage
 from app.domain.policies import window as windows
 from app.domain.policies.tokens import estimate_prompt
@@ -60,16 +61,21 @@ class Recall:
             run.row_id = hot.id
             run.window = self._cut(hot.messages)
             return
-        self._from_sql(run, ref, hot.id if hot else None)
+        self._from_sql(run, ref, hot)
 
-    def _from_sql(self, run: ChatRun, ref: ConversationRef, proposed: str | None) -> None:
+    def _from_sql(self, run: ChatRun, ref: ConversationRef, hot: HotWindow | None) -> None:
         user_id = run.request.caller.user_id
         # One more than is kept: it tells a split exchange and that there is more before.
-        stored = self._conversations.window(user_id, ref.public_id, self._max_messages + 1, ref.replaces)
+        try:
+            stored = self._conversations.window(user_id, ref.public_id, self._max_messages + 1, ref.replaces)
+        except Unavailable:
+            if not _seems_new(ref, hot):
+                raise
+            stored, run.unsure = None, True
         if stored is None:
             if ref.must_exist:
                 raise NotFound("there is no such conversation", field="conversation_id")
-            run.row_id, run.is_new, run.rebuilt = proposed or new_id(), True, ()
+            run.row_id, run.is_new, run.rebuilt = (hot.id if hot else None) or new_id(), True, ()
             return
         run.row_id, messages = stored
         run.rebuilt = messages
@@ -85,6 +91,11 @@ class Recall:
 
     def _cut(self, messages: Sequence[StoredMessage]) -> tuple[StoredMessage, ...]:
         return windows.cut(messages, self._max_messages, self._max_tokens)
+
+
+def _seems_new(ref: ConversationRef, hot: HotWindow | None) -> bool:
+    """Whether nobody has answered in it as far as Redis knows: then it may begin though SQL cannot be asked."""
+    return not ref.must_exist and ref.replaces is None and hot is not None and hot.model is None
 
 
 def _with_window(messages: tuple[Message, ...], window: tuple[StoredMessage, ...]) -> tuple[Message, ...]:

@@ -26,8 +26,8 @@ class ChatRun:
 
     admitted: None where Redis was away at admission; alone: what this worker then decided by itself.
     hold: what it holds of limits and budgets; trail: what a crash leaves of it.
-    row_id: the conversation's row, is_new: it has no row yet; window: what of it went into the prompt, rebuilt: the
-        same where it was read from SQL, so that Redis can be given it again.
+    row_id: the conversation's row, is_new: it has no row yet, unsure: as far as is known, SQL being away; window: what
+        of it went into the prompt, rebuilt: the same where it was read from SQL, so that Redis can be given it again.
     prompt: what is sent; prompt_tokens: its estimated length.
     model, model_key: who answers, and the id of the key it was asked with; settled: the terminal state is written.
     transcript: what the caller was sent; own: what the present attempt has said, the same object unless it rescues.
@@ -43,6 +43,7 @@ class ChatRun:
     trail: Trail | None = None
     row_id: str | None = None
     is_new: bool = False
+    unsure: bool = False
     window: tuple[StoredMessage, ...] = ()
     rebuilt: tuple[StoredMessage, ...] | None = None
     prompt: tuple[Message, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain.chat import ConversationRef, Message
-from app.domain.errors import NotFound
+from app.domain.errors import NotFound, Unavailable
 from app.domain.hot import HotWindow
 from app.domain.policies.tokens import estimate_prompt
 from app.services.chat.recall import Recall
@@ -117,3 +117,33 @@ def test_replaces_of_an_unknown_exchange_is_not_found() -> None:
     with pytest.raises(NotFound) as fault:
         filled(Shelf(c1=ONE), ConversationRef("c1", must_exist=True, replaces="p9"))
     assert fault.value.field == "replaces"
+
+
+class Away(Shelf):
+    """SQL that cannot be asked."""
+
+    def window(self, *whose: object) -> None:  # type: ignore[override]
+        raise Unavailable("away")
+
+
+@pytest.mark.parametrize("ref", [FRESH, SESSION])
+def test_fault_6_01_a_conversation_that_redis_never_saw_begins_without_sql(ref: ConversationRef) -> None:
+    run = filled(Away(), ref, HotWindow("row-1", None, 3))
+    assert sent(run) == ["user: now"]
+    assert (run.row_id, run.is_new, run.rebuilt) == ("row-1", True, ())
+
+
+@pytest.mark.parametrize(
+    ("ref", "window"),
+    [
+        (SESSION, None),
+        (SESSION, HotWindow("row-1", None, 3, model="m")),
+        (EXISTING, HotWindow("row-1", None, 3)),
+        (ConversationRef("c1", must_exist=False, replaces="p1"), HotWindow("row-1", None, 3)),
+    ],
+)
+def test_fault_6_01_what_may_have_a_past_is_not_answered_without_it(
+    ref: ConversationRef, window: HotWindow | None
+) -> None:
+    with pytest.raises(Unavailable):
+        filled(Away(), ref, window)

@@ -10,7 +10,7 @@ from app.domain.chat import ConversationRef
 from app.domain.errors import Unavailable
 from app.domain.events import Delta, Finish
 from app.domain.hot import HotWindow
-from app.domain.ledger import State
+from app.domain.ledger import SettledChat, State
 from app.domain.usage import Usage
 from app.services.chat.run import ChatRun
 from app.services.chat.selector import LLMSelectorService
@@ -138,3 +138,22 @@ def test_counted_usage_covers_the_prompt_and_what_was_said() -> None:
     usage = Settlement(Ledger(Book(), Book())).usage(run)
     assert (usage.prompt, usage.source) == (40, "counted")
     assert usage.completion == -(-len("four letters each.") // 4)
+
+
+def test_fault_6_01_a_window_begun_without_sql_is_not_trusted_once_sql_has_the_exchange() -> None:
+    run = answered()
+    run.unsure = True
+    _, after = settled(run).hot
+    assert (after.drop, after.exchange, after.rebuilt) == (True, (), None)
+
+
+def test_fault_6_01_a_window_begun_without_sql_serves_while_its_exchange_waits_for_sql() -> None:
+    class Waiting(Book):
+        def submit(self, chat: SettledChat) -> bool:  # type: ignore[override]
+            super().submit(chat)
+            return True
+
+    run, book = answered(), Waiting()
+    run.unsure = True
+    assert Settlement(Ledger(book, book)).complete(run).degraded == "database"
+    assert [hot.drop for hot in book.hot] == [False]
