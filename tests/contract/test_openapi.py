@@ -92,9 +92,9 @@ def test_every_error_code_of_the_tree_is_in_the_document(document: dict[str, Any
 
 def test_the_tree_of_errors_was_walked_to_its_leaves() -> None:
     def below(kind: type[DomainError]) -> set[str]:
-        return {leaf.__name__ for leaf in kind.__subclasses__()} | {
-            name for leaf in kind.__subclasses__() for name in below(leaf)
-        }
+        # Who narrows one for their own use, as a key that nobody gave out, shows the same code.
+        leaves = [leaf for leaf in kind.__subclasses__() if leaf.__module__ == DomainError.__module__]
+        return {leaf.__name__ for leaf in leaves} | {name for leaf in leaves for name in below(leaf)}
 
     assert {kind.__name__ for kind in error_classes()} == below(DomainError)
 
