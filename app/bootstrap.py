@@ -344,6 +344,7 @@ def _chats(
             saw,
             lease_ms=int((settings.stream_timeout + settings.shutdown_timeout) * 1000),
             slice_tokens=settings.lease_tokens,
+            intends=stores.journal.intends,
         ),
         Recall(stores.conversations, settings.conversation_max_messages, settings.conversation_max_tokens),
         Failover(

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from app.domain.caller import Bound, Budget, Limits
 from app.domain.errors import Unavailable
 from app.domain.events import Delta, ToolCallPart
-from app.domain.hot import HotSettlement
+from app.domain.hot import Admission, HotSettlement
 from app.domain.money import Price
 from app.repositories.database import Database
 from app.repositories.group_commit import GroupCommit
@@ -277,3 +277,27 @@ def test_fault_5_13_a_killed_process_leaves_its_journal(database: Database, hous
     assert done.returncode == -9
     assert house.recovery.run() == 1
     assert [row[:4] for row in rows(database).values()] == [("crashed", 10, 9, 28)]
+
+
+def asking(prompt_id: str) -> Admission:
+    return Admission(prompt_id, "user-1", None, "m", "talk", 1000, bounds=BOUNDS, day=datetime.now(UTC).date())
+
+
+def test_fault_5_13_killed_between_admission_and_acceptance_leaves_no_row_and_no_place(
+    database: Database, house: House, folder: Path
+) -> None:
+    dead = died(folder)
+    asked, accepted, refused = (asking(new_id()) for _ in range(3))
+    for one in (asked, accepted, refused):
+        dead.intends(one)
+    dead.forget(refused.prompt_id)
+    dead.begin(opening(prompt_id=accepted.prompt_id))
+    dead._begin_file()
+    dead.close()
+    assert house.recovery.run() == 1
+    assert list(rows(database)) == [accepted.prompt_id]
+    assert [(one.prompt_id, one.void, one.bounds) for one in house.heat.settled] == [
+        (accepted.prompt_id, False, BOUNDS),
+        (asked.prompt_id, True, BOUNDS),
+    ]
+    assert list(folder.iterdir()) == []

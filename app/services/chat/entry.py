@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 class Entry:
     """saw: told the epochs that came back. lease_ms: how long an in-flight record stands; slice_tokens: output tokens
-    of one renewal of money."""
+    of one renewal of money; intends: told each admission before Redis is asked."""
 
     def __init__(
         self,
@@ -34,12 +34,14 @@ class Entry:
         *,
         lease_ms: int,
         slice_tokens: int,
+        intends: Callable[[Admission], None] = lambda asked: None,
     ) -> None:
         self._treasury = treasury
         self._bounds = bounds
         self._saw = saw
         self._lease_ms = lease_ms
         self._slice_tokens = slice_tokens
+        self._intends = intends
 
     def admit(self, chat: ChatRun) -> None:
         """Set what admission gave, and leave out the candidates whose own limits are reached or whose price nobody
@@ -89,6 +91,7 @@ class Entry:
             day=day,
         )
         try:
+            self._intends(admission)
             admitted = chat.admitted = self._treasury.admit(admission)
             money = admitted.money
             self._saw(admitted.epochs)

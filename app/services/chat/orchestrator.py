@@ -59,7 +59,11 @@ class ChatOrchestrator:
     def _admit(self, request: ChatRequest) -> ChatRun:
         self._settlement.check_room()
         chat = ChatRun(request, self._selector.plan(request), monotonic(), utcnow())
-        self._entry.admit(chat)
+        try:
+            self._entry.admit(chat)
+        except BaseException:
+            self._settlement.refused(chat)
+            raise
         try:
             self._recall.fill(chat)
             window = chat.admitted.window if chat.admitted else None

@@ -85,12 +85,18 @@ class Settlement:
             chat.trail.end()
         return waits
 
+    def refused(self, chat: ChatRun) -> None:
+        """It was not let in: nothing is held."""
+        if self._journal is not None:
+            self._journal.forget(chat.request.prompt_id)
+
     def release(self, chat: ChatRun) -> None:
         """Nothing was accepted: let go of what the admission holds."""
         chat.settled = True
         self._ledger.release(replace(self._hot(chat, (), None), void=True))
         if chat.hold is not None:
             chat.hold.end(0)
+        self.refused(chat)
 
     def usage(self, chat: ChatRun) -> Usage:
         """The provider's numbers where they can be true, else counted here: nothing where nothing was said."""

@@ -18,6 +18,7 @@ import orjson
 
 from app.domain.caller import Bound, Budget, Limits
 from app.domain.events import Delta
+from app.domain.hot import Admission
 from app.domain.money import Price
 from app.domain.policies.tokens import BYTES_A_TOKEN
 from app.domain.usage import Usage
@@ -105,6 +106,18 @@ class Trail:
         return b"p %b %d\n" % (self.prompt_id.encode(), self.size)
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A chat that Redis may have admitted and that was not accepted yet: there is no row, but something to end."""
+
+    prompt_id: str
+    user_id: str
+    key_id: str | None
+    conversation: str | None
+    bounds: tuple[Bound, ...]
+    day: date
+
+
 class Journal:
     """folder: made at the first chat. slice_tokens: of output, after which progress is told."""
 
@@ -112,6 +125,7 @@ class Journal:
         self.folder = folder
         self._slice = slice_tokens * BYTES_A_TOKEN
         self._open: dict[str, Trail] = {}
+        self._intents: dict[str, bytes] = {}
         self._path: Path | None = None
         self._fd = -1
         self._pid = 0
@@ -123,16 +137,29 @@ class Journal:
         """This process's own file, None before its first chat."""
         return self._path if self._pid == os.getpid() else None
 
+    def intends(self, asked: Admission) -> None:
+        """Redis is about to be asked to let this chat in."""
+        intent = Intent(asked.prompt_id, asked.user_id, asked.key_id, asked.conversation, asked.bounds, asked.day)
+        line = b"h %b\n" % orjson.dumps(intent)
+        self.write(line)
+        self._intents[asked.prompt_id] = line
+
+    def forget(self, prompt_id: str) -> None:
+        """It was not let in, or not accepted, and Redis holds nothing of it any more."""
+        if self._intents.pop(prompt_id, None) is not None:
+            self.write(b"e %b\n" % prompt_id.encode())
+
     def begin(self, opening: Opening) -> Trail:
         """A chat was accepted."""
         trail = Trail(self, opening, self._slice)
         self.write(trail.opening)
+        self._intents.pop(trail.prompt_id, None)
         self._open[trail.prompt_id] = trail
         return trail
 
     def ended(self, trail: Trail) -> None:
         self._open.pop(trail.prompt_id, None)
-        if not self._open and self._size > _EMPTIED and self._fd >= 0:
+        if not (self._open or self._intents) and self._size > _EMPTIED and self._fd >= 0:
             os.ftruncate(self._fd, 0)
             self._size = 0
         else:
@@ -157,7 +184,7 @@ class Journal:
         """Leave; what is still in flight is settled by who finds the file."""
         if self._fd < 0 or self._pid != os.getpid():
             return
-        if not self._open and self._path is not None:
+        if not (self._open or self._intents) and self._path is not None:
             self._path.unlink(missing_ok=True)
         os.close(self._fd)
         self._fd, self._path = -1, None
@@ -168,14 +195,14 @@ class Journal:
     def _begin_file(self) -> None:
         """A file of one's own with what is in flight; it bears its name once it is locked and whole."""
         if self._pid != os.getpid():
-            self._open, self._path = {}, None
+            self._open, self._intents, self._path = {}, {}, None
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path or self.folder / f"{new_id()}{SUFFIX}"
         new = path.with_suffix(".new")
         fd = os.open(new, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            live = b"".join(trail.lines() for trail in self._open.values())
+            live = b"".join([*self._intents.values(), *(trail.lines() for trail in self._open.values())])
             _write_all(fd, live)
             new.replace(path)
         except BaseException:
@@ -218,6 +245,24 @@ def left_in(data: bytes) -> list[Left]:
     return list(found.values())
 
 
+def intended_in(data: bytes) -> list[Intent]:
+    """The chats of a file that were neither accepted nor let go of."""
+    found: dict[str, Intent] = {}
+    for line in data.split(b"\n"):
+        kind, rest = line[:2], line[2:]
+        try:
+            if kind == b"h ":
+                intent = _intent(orjson.loads(rest))
+                found[intent.prompt_id] = intent
+            elif kind == b"a ":
+                found.pop(orjson.loads(rest)["prompt_id"], None)
+            elif kind == b"e ":
+                found.pop(rest.decode("ascii"), None)
+        except (ValueError, KeyError, TypeError):
+            log.debug("a line of a journal cannot be read")
+    return list(found.values())
+
+
 def _read(line: bytes, found: dict[str, Left]) -> None:
     kind, rest = line[:2], line[2:]
     if kind == b"a ":
@@ -233,6 +278,11 @@ def _read(line: bytes, found: dict[str, Left]) -> None:
         found[prompt_id] = Left(left.opening, left.asked, int(value))
     elif kind == b"m ":
         found[prompt_id] = Left(found[prompt_id].opening, _asked(orjson.loads(value)), None)
+
+
+def _intent(told: dict[str, Any]) -> Intent:
+    bounds = tuple(_bound(bound) for bound in told["bounds"])
+    return Intent(**{**told, "bounds": bounds, "day": date.fromisoformat(told["day"])})
 
 
 def _opening(told: dict[str, Any]) -> Opening:

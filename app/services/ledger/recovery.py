@@ -16,7 +16,7 @@ import gevent
 from app.domain.errors import InternalError, Unavailable
 from app.domain.hot import HotSettlement
 from app.domain.ledger import LedgerRow, SettledChat
-from app.services.ledger.journal import SUFFIX, Journal, Left, left_in
+from app.services.ledger.journal import SUFFIX, Intent, Journal, Left, intended_in, left_in
 from app.services.ledger.ledger import Commits, Hot
 from app.utils.pools import ThreadLane
 
@@ -94,13 +94,16 @@ class Recovery:
 
     def _settle(self, path: Path, fd: int) -> int:
         died = datetime.fromtimestamp(os.fstat(fd).st_mtime, UTC)
-        chats = self._lane.run(lambda: left_in(_content(fd)))
+        data = self._lane.run(lambda: _content(fd))
+        chats, intents = left_in(data), intended_in(data)
         rows = [crashed(left, died) for left in chats]
         for row in rows:
             self._write(row)
         try:
             for left, row in zip(chats, rows, strict=True):
                 self._hot.settle(_release(left, row))
+            for intent in intents:
+                self._hot.settle(_never_was(intent))
         except Unavailable:
             return 0  # the rows are there; once Redis is back it is told too
         path.unlink()
@@ -165,6 +168,23 @@ def _release(left: Left, row: LedgerRow) -> HotSettlement:
         used_tokens=row.usage.total,
         spent=(row.charge or 0) + row.lost,
         day=opening.day,
+    )
+
+
+def _never_was(intent: Intent) -> HotSettlement:
+    return HotSettlement(
+        prompt_id=intent.prompt_id,
+        user_id=intent.user_id,
+        key_id=intent.key_id,
+        conversation=intent.conversation,
+        conversation_row=None,
+        version=0,
+        exchange=(),
+        rebuilt=None,
+        model=None,
+        bounds=intent.bounds,
+        day=intent.day,
+        void=True,
     )
 
 
