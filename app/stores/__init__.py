@@ -11,6 +11,9 @@ Redis keys, all under `v1:`. Every key of a tenant has the user's id in it.
     v1:rt:{scope}:{id}         sorted set  60 s                tokens of the last minute, and their sum: gates.lua
     v1:cc:{scope}:{id}         sorted set  the lease           requests at once, by the end of their lease
     v1:bud:{scope}:{id}:{p}    hash        3 days after use    money of a budget's period: budget.lua
+    v1:idem:{scope}:{key}      hash        12 s, then 24 h     an Idempotency-Key: who is at it, then its answer
+    v1:idemconv:{user}:{pub}   set         as its answers      keys whose answers go with this conversation
+    v1:routes:…                list        60 s                calls of routes that are no chat: Flask-Limiter's own
     v1:epoch:auth              string      none                a number that a change of callers raises
     v1:epoch:catalogue         string      none                the same for models
     v1:epoch:health            string      none                the same for what is known of keys and models
