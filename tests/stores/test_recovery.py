@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +106,7 @@ def rows(database: Database) -> dict[str, tuple[object, ...]]:
 
 def read(journal: Journal) -> list[Left]:
     assert journal.path is not None
+    gevent.sleep(0)  # ends are written at the loop's next turn
     return left_in(journal.path.read_bytes())
 
 

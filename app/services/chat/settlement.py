@@ -220,7 +220,7 @@ def _opening(chat: ChatRun) -> Opening:
         user_id=request.caller.user_id,
         key_id=request.caller.key_id,
         door=request.door,
-        asked=Asked(model.name, model.integration, model.price),
+        asked=Asked(model.name, model.integration, model.price, begun=not request.stream),
         created_at=chat.created_at,
         prompt_tokens=chat.prompt_tokens,
         conversation=request.conversation.public_id if request.conversation else None,
@@ -231,9 +231,10 @@ def _opening(chat: ChatRun) -> Opening:
 
 def asks(chat: ChatRun, attempt: AttemptStarted) -> None:
     """Leave a trail of who answers now, where a crash would not find that in the chat's opening."""
-    if chat.trail is None or (attempt.n == 1 and chat.request.stream):
-        return
     first = chat.plan.candidates[0].model
+    told = attempt.n == 1 and (attempt.model, attempt.provider) == (first.name, first.integration)
+    if chat.trail is None or told:
+        return
     models = (candidate.model for candidate in chat.plan.candidates)
     model = next((m for m in models if (m.name, m.integration) == (attempt.model, attempt.provider)), first)
     lost = chat.spent_on(chat.attempts)

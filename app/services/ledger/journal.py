@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from gevent import get_hub
 
 from app.domain.caller import Bound, Budget, Limits
 from app.domain.events import Delta
@@ -131,6 +132,7 @@ class Journal:
         self._pid = 0
         self._size = 0
         self._failed = False
+        self._ends: list[bytes] = []
 
     @property
     def path(self) -> Path | None:
@@ -161,9 +163,21 @@ class Journal:
         self._open.pop(trail.prompt_id, None)
         if not (self._open or self._intents) and self._size > _EMPTIED and self._fd >= 0:
             os.ftruncate(self._fd, 0)
-            self._size = 0
+            self._size, self._ends = 0, []
         else:
-            self.write(b"e %b\n" % trail.prompt_id.encode())
+            self._write_soon(b"e %b\n" % trail.prompt_id.encode())
+
+    def _write_soon(self, line: bytes) -> None:
+        """Append a line at the loop's next turn, with those of all chats that end in this one: an end that is not told
+        costs a sweep that finds the row written."""
+        if not self._ends:
+            get_hub().loop.run_callback(self._write_ends)
+        self._ends.append(line)
+
+    def _write_ends(self) -> None:
+        ends, self._ends = self._ends, []
+        if ends:
+            self.write(b"".join(ends))
 
     def write(self, line: bytes) -> None:
         """Append a line. A disk that fails is told of and holds no chat up."""
@@ -184,6 +198,7 @@ class Journal:
         """Leave; what is still in flight is settled by who finds the file."""
         if self._fd < 0 or self._pid != os.getpid():
             return
+        self._write_ends()
         if not (self._open or self._intents) and self._path is not None:
             self._path.unlink(missing_ok=True)
         os.close(self._fd)
@@ -195,7 +210,7 @@ class Journal:
     def _begin_file(self) -> None:
         """A file of one's own with what is in flight; it bears its name once it is locked and whole."""
         if self._pid != os.getpid():
-            self._open, self._intents, self._path = {}, {}, None
+            self._open, self._intents, self._ends, self._path = {}, {}, [], None
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path or self.folder / f"{new_id()}{SUFFIX}"
         new = path.with_suffix(".new")
