@@ -75,7 +75,9 @@ class _Reader:
             return self._close(chunk["index"])
         if kind == "message_start":
             self._answers.began.add(0)
-            return self._report(chunk["message"].get("usage"))
+            # Its output tokens are a beginning: told now, they would stand for an answer that is broken off.
+            self._remember(chunk["message"].get("usage"))
+            return []
         if kind == "message_delta":
             return [*self._ending(chunk["delta"].get("stop_reason")), *self._report(chunk.get("usage"))]
         if kind == "message_stop":
@@ -151,11 +153,15 @@ class _Reader:
         finish = self._answers.finish(0, FINISH.get(reason, "stop"))
         return [finish] if finish else []
 
+    def _remember(self, told: Any) -> bool:
+        if isinstance(told, dict):
+            self._usage |= {name: count for name, count in told.items() if count is not None}
+        return isinstance(told, dict)
+
     def _report(self, told: Any) -> list[ProviderEvent]:
         """Counts are cumulative; what was read from or written to the cache stands beside `input_tokens`."""
-        if not isinstance(told, dict):
+        if not self._remember(told):
             return []
-        self._usage |= {name: count for name, count in told.items() if count is not None}
         usage = self._usage
         read = usage.get("cache_read_input_tokens", 0)
         parts = (usage.get("input_tokens"), read, usage.get("cache_creation_input_tokens", 0))

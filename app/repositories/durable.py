@@ -175,26 +175,29 @@ class Replay:
     def _all(self) -> int:
         reading = self._lane.run(self._spool.read)
         brought = 0
+        bad: list[Spooled] = []
         try:
             while group := self._lane.run(reading.group):
-                brought += self._bring(group)
+                brought += self._bring(group, bad)
+            # Once, at the end: a replay that breaks off begins again with the same lines.
+            if bad:
+                log.error("ALARM: %d lines of the spool are damaged or refused; see the .bad file", len(bad))
+                self._lane.run(lambda: self._spool.set_aside(bad))
             self._lane.run(reading.remove)
         finally:
             reading.close()
         self._spool.look()
         return brought
 
-    def _bring(self, group: Sequence[Spooled]) -> int:
+    def _bring(self, group: Sequence[Spooled], bad: list[Spooled]) -> int:
+        """Write them; how many that were. Those that cannot be are put among the bad."""
         whole = [one for one in group if one.chat is not None]
         chats = [beginning(one.chat) for one in whole if one.chat is not None]
         errors = self._commits.write(chats) if chats else {}
         for error in errors.values():
             if isinstance(error, Unavailable):
                 raise error
-        bad = [one for one in group if one.chat is None] + [whole[index] for index in errors]
-        if bad:
-            log.error("ALARM: %d lines of the spool are damaged or refused; see the .bad file", len(bad))
-            self._lane.run(lambda: self._spool.set_aside(bad))
+        bad += [one for one in group if one.chat is None] + [whole[index] for index in errors]
         self._tell(chats)
         return len(chats) - len(errors)
 

@@ -12,10 +12,10 @@ local gates = read_gates(1, 6)
 for _, gate in ipairs(gates) do
   if gate.kind == 'b' then
     read_budget(gate)
-    -- A hash that was lost meanwhile and built anew does not know yet what this chat holds.
-    if redis.call('HEXISTS', gate.key, 'l:' .. prompt) == 0 then
-      gate.left, gate.leased = gate.left - held, gate.leased + held
-    end
+    -- What it holds by its own word and what stands here may differ: the hash was lost and built anew, Redis was away
+    -- and a worker granted by itself, or an answer of ours was lost on its way.
+    local known = redis.call('HGET', gate.key, 'l:' .. prompt) or 0
+    gate.left, gate.leased = gate.left - (held - known), gate.leased + (held - known)
   end
 end
 local closed, wait = first_closed(gates, tokens, now)

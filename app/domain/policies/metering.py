@@ -22,6 +22,8 @@ def believable(told: Usage, counted: Usage, *, max_tokens: int | None, max_outpu
         return False
     if told.completion == 0 and counted.completion > 0:
         return False
+    if told.completion * FACTOR + SPARE_COMPLETION < counted.completion:
+        return False  # an interim number of a stream that broke off
     if max_tokens is not None:
         return told.completion <= max_tokens
     if (reasons or told.reasoning) and max_output is not None:

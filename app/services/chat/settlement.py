@@ -73,14 +73,16 @@ class Settlement:
         messages = self._messages(chat, state)
         row = self._row(chat, state)
         hot = self._hot(chat, messages, row)
-        waits = self._ledger.settle(
-            SettledChat(row, tuple(chat.attempts), self._conversation(chat) if messages else None, messages), hot
-        )
+        try:
+            waits = self._ledger.settle(
+                SettledChat(row, tuple(chat.attempts), self._conversation(chat) if messages else None, messages), hot
+            )
+        finally:
+            if chat.hold is not None:
+                chat.hold.end((row.charge or 0) + row.lost)
         if chat.unsure and not waits:
             # What came to SQL may have gone on from more than this window knows; what waits is told of when it comes.
             self._ledger.release(replace(hot, exchange=(), rebuilt=None, drop=True))
-        if chat.hold is not None:
-            chat.hold.end((row.charge or 0) + row.lost)
         if chat.trail is not None:
             chat.trail.end()
         return waits

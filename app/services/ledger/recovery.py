@@ -94,8 +94,7 @@ class Recovery:
 
     def _settle(self, path: Path, fd: int) -> int:
         died = datetime.fromtimestamp(os.fstat(fd).st_mtime, UTC)
-        data = self._lane.run(lambda: _content(fd))
-        chats, intents = left_in(data), intended_in(data)
+        chats, intents = self._lane.run(lambda: _left_behind(fd))
         rows = [crashed(left, died) for left in chats]
         for row in rows:
             self._write(row)
@@ -212,6 +211,8 @@ def _is_ours(fd: int, path: Path) -> bool:
     return (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev)
 
 
-def _content(fd: int) -> bytes:
+def _left_behind(fd: int) -> tuple[list[Left], list[Intent]]:
+    """What a journal tells of chats without an end; a large one is parsed where it does not hold the loop."""
     with os.fdopen(os.dup(fd), "rb") as file:
-        return file.read()
+        data = file.read()
+    return left_in(data), intended_in(data)
