@@ -63,7 +63,7 @@ def _sessions(seconds: int, rounds: int, only: str | None) -> Iterator[Session]:
         if real:
             yield _median(real)
     if only != "services":
-        yield _median([_measured("embedded (fakeredis, SQLite)", {}, seconds) for _ in range(rounds)])
+        yield _median([_measured(report.EMBEDDED, {}, seconds) for _ in range(rounds)])
 
 
 def _on_real_stores(seconds: int) -> Session | None:

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 _BARE_US = 232  # what a bare JSON chat and a bare chunk cost on the machine whose figures the goals are
 _BARE_CHUNK_US = 42
+_FINDINGS = Path(__file__).with_name("findings.md")
+#: One person's pair of stores: measured, but nothing is promised of it.
+EMBEDDED = "embedded (fakeredis, SQLite)"
 
 _HEAD = """\
 # What the server costs
@@ -41,6 +45,7 @@ def render(sessions: Sequence[Session], seconds: int, rounds: int, chunks: int) 
     parts = [_HEAD.format(day=datetime.now(UTC).date(), machine=machine, seconds=seconds, rounds=rounds)]
     for session in sessions:
         parts += _session(session, chunks)
+    parts.append(_FINDINGS.read_text(encoding="utf-8"))
     return "\n".join(parts)
 
 
@@ -51,7 +56,8 @@ def _session(session: Session, chunks: int) -> Iterator[str]:
     for figures in (*session.bare, *session.ours):
         yield _row(figures, session)
     yield ""
-    yield from _goals(session, chunks)
+    if session.stores != EMBEDDED:
+        yield from _goals(session, chunks)
 
 
 def _row(figures: Figures, session: Session) -> str:
