@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.domain.chat import ImagePart, Message, TextPart
+from app.domain.events import Delta
 
 BYTES_A_TOKEN = 4
 TOKENS_A_MESSAGE = 4
@@ -13,8 +14,22 @@ TOKENS_AN_IMAGE = 765  # OpenAI's published figure for a 1024 x 1024 picture in 
 
 def estimate(text: str) -> int:
     """Tokens of a text by its UTF-8 length: against o200k English +2 %, Chinese +7 %, German +44 %, code -32 %."""
-    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-    return -(-size // BYTES_A_TOKEN)
+    return -(-size_of(text) // BYTES_A_TOKEN)
+
+
+def size_of(text: str) -> int:
+    """Bytes of a text in UTF-8; a lone surrogate has three."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def said_bytes(delta: Delta) -> int:
+    """Bytes of all that a piece of an answer says: text, reasoning, and tool calls with their names."""
+    size = size_of(delta.text)
+    if delta.reasoning:
+        size += size_of(delta.reasoning)
+    for part in delta.tool_calls:
+        size += size_of(part.name or "") + size_of(part.arguments)
+    return size
 
 
 def estimate_prompt(messages: Iterable[Message]) -> int:

@@ -74,10 +74,8 @@ class RunningAttempt:
 
     def _usage(self) -> Usage | None:
         """Its own tokens, also where it failed: what it had said was paid for."""
-        run = self._run
-        if run.usage is not None:
-            return run.usage
-        return run.own.counted(run.prompt_tokens) if self.ttft_ms is not None else None
+        nothing = self._run.usage is None and self.ttft_ms is None
+        return None if nothing else self._run.believed_usage()
 
     @property
     def _mask(self) -> str | None:

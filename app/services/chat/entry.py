@@ -110,6 +110,7 @@ class Entry:
             slice_tokens=self._slice_tokens,
             answer_tokens=first_lease,
             longest=None if request.max_tokens is None else request.max_tokens * choices,
+            choices=choices,
         )
 
 

@@ -15,6 +15,7 @@ from app.domain.errors import ProviderFault
 from app.domain.events import ChatEvent, Delta, Finish, Notice, Restart, Silence, Skipped
 from app.domain.policies import retry
 from app.domain.policies.retry import Situation, Step
+from app.domain.policies.tokens import estimate_prompt
 from app.factories.catalogue import row_of
 from app.factories.llm_service_factory import LLMServiceFactory
 from app.services.catalogue.catalogue import Catalogue
@@ -148,7 +149,8 @@ class Failover:
             max_output=model.max_output,
             reasoning=model.reasoning,
         )
-        run.begin(model, attempt.turn.credential.id, rescuing=rescue is not None)
+        asked_tokens = run.prompt_tokens if rescue is None else estimate_prompt(call.messages)
+        run.begin(model, attempt.turn.credential.id, rescuing=rescue is not None, prompt_tokens=asked_tokens)
         service = self._services.service(model.integration)
         patience = timing.patience(attempt.turn, stream=call.stream)
         finishes: list[Finish] = []
@@ -161,6 +163,7 @@ class Failover:
                         yield from _noticed(attempt, _told(run, rescue.take(event)) if rescue else (event,))
                     else:
                         yield event
+                    run.flowed(event)
                 elif type(event) is Finish:
                     finishes.append(event)
                 elif type(event) is Silence:

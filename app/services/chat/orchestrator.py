@@ -93,17 +93,12 @@ class ChatOrchestrator:
             self._settle(chat, "crashed" if cancel.reason == SHUTDOWN else "client_gone")
 
     def _call(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
-        pieces, trail = 0, chat.trail
-        hold = chat.hold if chat.hold is not None and chat.hold.metered else None
+        pieces = 0
         with closing(self._failover.call(chat, cancel)) as events:
             for event in events:
                 yield event
                 if type(event) is Delta:
                     pieces += 1
-                    if trail is not None:
-                        trail.flowed(event)
-                    if hold is not None:
-                        hold.flowed(event)
                     if pieces % self._slice_deltas == 0:
                         self._confirm(chat.request.caller)
                 elif type(event) is AttemptStarted:

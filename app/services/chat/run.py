@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,15 +10,18 @@ from datetime import datetime
 from app.domain.caller import Standing
 from app.domain.catalogue import Model, Plan
 from app.domain.chat import ChatRequest, Message
-from app.domain.events import Attempt
+from app.domain.events import Attempt, Delta
 from app.domain.hot import Admitted
 from app.domain.ledger import StoredMessage
 from app.domain.money import Price
+from app.domain.policies.metering import believable
 from app.domain.usage import Usage
 from app.services.chat.transcript import Transcript
 from app.services.ledger.away import AwayAdmission
 from app.services.ledger.hold import Hold
 from app.services.ledger.journal import Trail
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -28,7 +32,8 @@ class ChatRun:
     hold: what it holds of limits and budgets; trail: what a crash leaves of it.
     row_id: the conversation's row, is_new: it has no row yet, unsure: as far as is known, SQL being away; window: what
         of it went into the prompt, rebuilt: the same where it was read from SQL, so that Redis can be given it again.
-    prompt: what is sent; prompt_tokens: its estimated length.
+    prompt: what is sent; prompt_tokens: its estimated length; asked_tokens: that of what the present attempt was sent,
+        which is longer where it goes on from another's answer.
     model, model_key: who answers, and the id of the key it was asked with; settled: the terminal state is written.
     transcript: what the caller was sent; own: what the present attempt has said, the same object unless it rescues.
     """
@@ -48,6 +53,7 @@ class ChatRun:
     rebuilt: tuple[StoredMessage, ...] | None = None
     prompt: tuple[Message, ...] = ()
     prompt_tokens: int = 0
+    asked_tokens: int = 0
     question: str = ""
     model: Model | None = None
     model_key: str | None = None
@@ -60,16 +66,25 @@ class ChatRun:
     latency_ms: int = 0
     settled: bool = False
 
-    def begin(self, model: Model, key_id: str, *, rescuing: bool) -> None:
-        """An attempt begins; rescuing: it goes on from what the caller was sent."""
+    def begin(self, model: Model, key_id: str, *, rescuing: bool, prompt_tokens: int) -> None:
+        """An attempt begins; rescuing: it goes on from what the caller was sent. prompt_tokens: of what it is sent."""
         self.model = model
+        self.asked_tokens = prompt_tokens
         self.model_key = key_id
         self.usage = None
         self.own = Transcript()
         if not rescuing:
             self.transcript = self.own
         if self.hold is not None and self.hold.metered:
-            self.hold.begin(model, self.prompt_tokens, self.spent_on(self.attempts))
+            self.hold.begin(model, prompt_tokens, self.spent_on(self.attempts))
+
+    def flowed(self, delta: Delta) -> None:
+        """Meter what a provider said, whether or not the caller gets it. Raises BudgetExceeded where it is more than
+        can be paid for."""
+        if self.trail is not None:
+            self.trail.flowed(delta)
+        if self.hold is not None and self.hold.metered:
+            self.hold.flowed(delta)
 
     def may_ask(self, model: Model) -> bool:
         """Whether limits and budgets let this model be asked; it takes what is missing for that."""
@@ -78,6 +93,37 @@ class ChatRun:
     def must_be_cuttable(self, model: Model) -> bool:
         """Whether its answer may cost more than there is, so that it must come as a stream."""
         return self.hold is not None and self.hold.near_the_cap(model, self.prompt_tokens)
+
+    def believed_usage(self) -> Usage:
+        """The present attempt's: the provider's numbers where they can be true, else counted here: nothing where
+        nothing was said."""
+        seen, told = self.own.counted(self.asked_tokens), self.usage
+        counted = seen if self.own.has_content else Usage(source="counted")
+        if told is None:
+            return counted
+        if told.source == "counted" or self._believable(told, seen):
+            return told
+        log.warning(
+            "a provider's usage cannot be true: told %d + %d tokens, counted %d + %d",
+            told.prompt,
+            told.completion,
+            counted.prompt,
+            counted.completion,
+            extra={"request_id": self.request.prompt_id},
+        )
+        self.usage = counted
+        return counted
+
+    def _believable(self, told: Usage, counted: Usage) -> bool:
+        request, model = self.request, self.model
+        cap = request.max_tokens
+        return believable(
+            told,
+            counted,
+            max_tokens=None if cap is None else cap * (request.params.get("n") or 1),
+            max_output=model.max_output if model else None,
+            reasons=bool(model and model.reasoning),
+        )
 
     def spent_on(self, attempts: Sequence[Attempt]) -> int:
         """Nano-USD of these attempts, each by its own model's price."""

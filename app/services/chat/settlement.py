@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 from app.domain.events import AttemptStarted, Done
 from app.domain.hot import HotSettlement
 from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, State, StoredMessage
-from app.domain.policies.metering import believable
 from app.domain.policies.tokens import estimate
 from app.domain.usage import Usage
 from app.services.chat.run import ChatRun
@@ -19,8 +17,6 @@ from app.utils.clock import monotonic, utcnow
 TITLE_LENGTH = 60
 NUL = "\x00"
 SHOWN_FOR_NUL = "\ufffd"
-
-log = logging.getLogger(__name__)
 
 
 class Settlement:
@@ -101,33 +97,8 @@ class Settlement:
         self.refused(chat)
 
     def usage(self, chat: ChatRun) -> Usage:
-        """The provider's numbers where they can be true, else counted here: nothing where nothing was said."""
-        counted = chat.own.counted(chat.prompt_tokens) if chat.own.has_content else Usage(source="counted")
-        if chat.usage is None:
-            return counted
-        if self._believable(chat, chat.usage, counted):
-            return chat.usage
-        log.warning(
-            "a provider's usage cannot be true: told %d + %d tokens, counted %d + %d",
-            chat.usage.prompt,
-            chat.usage.completion,
-            counted.prompt,
-            counted.completion,
-            extra={"request_id": chat.request.prompt_id},
-        )
-        chat.usage = counted
-        return counted
-
-    def _believable(self, chat: ChatRun, told: Usage, counted: Usage) -> bool:
-        request, model = chat.request, chat.model
-        cap = request.max_tokens
-        return believable(
-            told,
-            counted,
-            max_tokens=None if cap is None else cap * (request.params.get("n") or 1),
-            max_output=model.max_output if model else None,
-            reasons=bool(model and model.reasoning),
-        )
+        """What the attempt used that the chat ended with."""
+        return chat.believed_usage()
 
     def _charge(self, chat: ChatRun, usage: Usage) -> int | None:
         price = chat.model.price if chat.model else None

@@ -11,7 +11,7 @@ from app.domain.events import Delta
 from app.domain.hot import Grant, Renewal
 from app.domain.money import FREE, PER_MILLION, Price
 from app.domain.policies.lease import budget_spent, cost
-from app.domain.policies.tokens import BYTES_A_TOKEN
+from app.domain.policies.tokens import BYTES_A_TOKEN, said_bytes
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.treasury import Treasury
 
@@ -23,12 +23,13 @@ LARGEST_ANSWER = 16_384
 class Hold:
     """bounds: what binds the chat, and what settling must let go of. money: as admission granted it, None where no
     budget binds. slice_tokens: LEASE_TOKENS, what is renewed at a time. answer_tokens: what the first lease covers;
-    longest: the most tokens that the caller lets the answer have.
+    longest: the most tokens that the caller lets the answer have, all its choices together.
     """
 
     __slots__ = (
-        "_answer_tokens", "_before", "_book", "_budgets", "_caller", "_characters", "_day", "_enough", "_fixed",
-        "_granted", "_longest", "_money", "_pieces", "_price", "_prompt_id", "_slice", "_treasury", "bounds", "refused",
+        "_answer_tokens", "_before", "_book", "_budgets", "_bytes", "_caller", "_choices", "_day", "_enough", "_fixed",
+        "_granted", "_longest", "_money", "_most_a_choice", "_pieces", "_price", "_prompt_id", "_slice", "_treasury",
+        "bounds", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +45,7 @@ class Hold:
         slice_tokens: int,
         answer_tokens: int,
         longest: int | None,
+        choices: int = 1,
     ) -> None:
         self.bounds = bounds
         self.refused: DomainError | None = None
@@ -58,7 +60,9 @@ class Hold:
         self._slice = slice_tokens
         self._answer_tokens = answer_tokens
         self._longest = longest
-        self._before = self._fixed = self._pieces = self._characters = self._enough = 0
+        self._choices = choices
+        self._most_a_choice = None if longest is None else longest // choices
+        self._before = self._fixed = self._pieces = self._bytes = self._enough = 0
         self._price: Price = FREE
 
     @property
@@ -75,7 +79,7 @@ class Hold:
             return False
         wanted = needed = 0
         if self._money is not None and price is not None:
-            prompt = self._before + cost(prompt_tokens, price.input)
+            prompt = self._so_far() + cost(prompt_tokens, price.input)
             needed = prompt + cost(1, price.output) - self._granted
             wanted = prompt + cost(self._answer_tokens, price.output) - self._granted
         if own is None and needed <= 0:
@@ -92,14 +96,14 @@ class Hold:
         self._price = model.price or FREE
         self._before = before
         self._fixed = self._before + cost(prompt_tokens, self._price.input)
-        self._pieces = self._characters = 0
+        self._pieces = self._bytes = 0
         self._look_ahead()
 
     def flowed(self, delta: Delta) -> None:
         """Count a piece of the answer. Raises BudgetExceeded where it is more than can be paid for."""
         self._pieces += 1
-        self._characters += len(delta.text) + len(delta.reasoning)
-        tokens = max(self._pieces, self._characters // BYTES_A_TOKEN)
+        self._bytes += said_bytes(delta)
+        tokens = max(self._pieces, self._bytes // BYTES_A_TOKEN)
         if tokens > self._enough:
             price = self._price.output
             self._renew(
@@ -114,8 +118,9 @@ class Hold:
         price = model.price
         if self._money is None or price is None or not price.output:
             return False
-        longest = min(self._longest or LARGEST_ANSWER, model.max_output or LARGEST_ANSWER)
-        most = self._before + cost(prompt_tokens, price.input) + cost(longest, price.output)
+        told = [most for most in (self._most_a_choice, model.max_output) if most]
+        longest = min(told, default=LARGEST_ANSWER) * self._choices
+        most = self._so_far() + cost(prompt_tokens, price.input) + cost(longest, price.output)
         beyond = most - self._granted
         if beyond <= 0:
             return False
@@ -125,6 +130,12 @@ class Hold:
     def end(self, spent: int) -> None:
         """The chat ended, and came to so many nano-USD."""
         self._treasury.away.end(self._prompt_id, self.bounds, self._day, spent)
+
+    def _so_far(self) -> int:
+        """Nano-USD that all attempts came to, the one that ended last and is not in `_before` yet among them."""
+        if not self._pieces:
+            return self._before
+        return self._fixed + cost(max(self._pieces, self._bytes // BYTES_A_TOKEN), self._price.output)
 
     def _look_ahead(self) -> None:
         """The tokens of output up to which what is held is enough: any, where it pays all that the caller allows."""

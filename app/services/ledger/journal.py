@@ -21,7 +21,7 @@ from app.domain.caller import Bound, Budget, Limits
 from app.domain.events import Delta
 from app.domain.hot import Admission
 from app.domain.money import Price
-from app.domain.policies.tokens import BYTES_A_TOKEN
+from app.domain.policies.tokens import BYTES_A_TOKEN, said_bytes
 from app.domain.usage import Usage
 from app.utils.ids import new_id
 
@@ -87,10 +87,7 @@ class Trail:
 
     def flowed(self, delta: Delta) -> None:
         """Count a piece of the answer; each slice is told."""
-        text = delta.text or delta.reasoning
-        self.size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        for part in delta.tool_calls:
-            self.size += len(part.arguments)
+        self.size += said_bytes(delta)
         if self.size >= self._next:
             self._next = self.size + self._slice
             self._journal.write(self._progress())

@@ -25,7 +25,7 @@ def answered(text: str = "hi there", *, ref: ConversationRef | None = REF, quest
     asked = request(question, ref=ref)
     run = run_of(asked, LLMSelectorService(catalogue(), board(), "priority").plan(asked), HotWindow("row", (), 7))
     run.row_id, run.question, run.prompt_tokens = "row", question, 40
-    run.begin(run.plan.candidates[0].model, "alpha:1", rescuing=False)
+    run.begin(run.plan.candidates[0].model, "alpha:1", rescuing=False, prompt_tokens=run.prompt_tokens)
     if text:
         run.transcript.add(Delta(text))
         run.transcript.finish(Finish("stop"))
