@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from app.domain.caller import Bound, Budget, Caller
 from app.domain.catalogue import Model
 from app.domain.errors import BudgetExceeded, RateLimited
-from app.domain.events import Delta
+from app.domain.events import Delta, ToolCallPart
 from app.domain.hot import Admission, Admitted, Grant, Renewal, Unbuilt
 from app.domain.money import Price
 from app.services.ledger.away import Away
@@ -54,7 +55,7 @@ class Till:
         raise NotImplementedError
 
 
-def hold(till: Till, granted: int, *, longest: int | None = None, leased: int = 0) -> Hold:
+def hold(till: Till, granted: int, *, longest: int | None = None, leased: int = 0, choices: int = 1) -> Hold:
     book = BoundsBook(60, lambda: None)
     return Hold(
         Treasury(till, till, Away("closed", 1, till)),
@@ -67,6 +68,7 @@ def hold(till: Till, granted: int, *, longest: int | None = None, leased: int = 
         slice_tokens=64,
         answer_tokens=100,
         longest=longest,
+        choices=choices,
     )
 
 
@@ -150,3 +152,50 @@ def test_near_the_cap_the_provider_must_stream(
     left: int, granted: int, longest: int | None, leased: int, near: bool
 ) -> None:
     assert hold(Till(left), granted, longest=longest, leased=leased).near_the_cap(EVEN, 10) is near
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        Delta(tool_calls=(ToolCallPart(0, "c1", "look", "x" * 396),)),
+        Delta("語" * 134),
+        Delta(reasoning="é" * 200),
+    ],
+    ids=["tool call", "not ascii", "reasoning"],
+)
+def test_a_large_piece_is_as_many_tokens_as_it_has_bytes_for(piece: Delta) -> None:
+    held = hold(Till(0), 110)
+    held.begin(EVEN, 10, 0)
+    held.flowed(piece)
+    with pytest.raises(BudgetExceeded):
+        held.flowed(piece)
+
+
+def test_fault_5_11_what_the_attempt_cost_that_just_failed_is_not_there_for_the_next() -> None:
+    held = hold(Till(0), 110, longest=40)
+    held.begin(EVEN, 10, 0)
+    assert held.may_ask(EVEN, 60)
+    assert not held.near_the_cap(EVEN, 10)
+    assert speak(held, 50) == 50
+    assert not held.may_ask(EVEN, 60)
+    assert held.near_the_cap(EVEN, 20)
+    held.begin(EVEN, 10, 60)
+    assert held.may_ask(EVEN, 49)
+    assert not held.may_ask(EVEN, 50)
+
+
+@pytest.mark.parametrize(
+    ("granted", "longest", "choices", "max_output", "near"),
+    [
+        (130, 200, 2, 60, False),
+        (129, 200, 2, 60, True),
+        (129, 120, 2, 1_000, True),
+        (60_009, None, 1, 60_000, True),
+        (60_010, None, 1, 60_000, False),
+    ],
+)
+def test_the_largest_answer_is_what_the_model_may_say_in_every_choice(
+    granted: int, longest: int | None, choices: int, max_output: int, near: bool
+) -> None:
+    held = hold(Till(0), granted, longest=longest, choices=choices)
+    assert held.near_the_cap(replace(EVEN, max_output=max_output), 10) is near

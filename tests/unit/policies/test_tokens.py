@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.chat import AudioPart, ImagePart, Message, TextPart, ToolCall
-from app.domain.policies.tokens import TOKENS_A_MESSAGE, TOKENS_AN_IMAGE, estimate, estimate_prompt
+from app.domain.events import Delta, ToolCallPart
+from app.domain.policies.tokens import TOKENS_A_MESSAGE, TOKENS_AN_IMAGE, estimate, estimate_prompt, said_bytes
 
 
 @given(st.text(alphabet=st.characters()))
@@ -49,3 +50,10 @@ def test_a_prompt_is_its_texts_its_calls_its_pictures_and_a_frame_each() -> None
     )
     assert estimate_prompt(prompt) == 3 * TOKENS_A_MESSAGE + 10 + 1 + TOKENS_AN_IMAGE + 2
     assert estimate_prompt(()) == 0
+
+
+@given(st.text(), st.text(), st.none() | st.text(), st.text())
+def test_all_that_a_piece_says_is_measured_in_bytes(said: str, thought: str, name: str | None, arguments: str) -> None:
+    parts = (ToolCallPart(0, "c1", name, arguments), ToolCallPart(1, arguments="é"))
+    whole = said + thought + (name or "") + arguments + "é"
+    assert said_bytes(Delta(said, thought, parts)) == len(whole.encode("utf-8", "surrogatepass"))
