@@ -14,6 +14,7 @@ from app.domain.hot import Admission, Epochs
 from app.domain.policies.lease import answer_tokens, budget_spent
 from app.domain.policies.tokens import estimate_prompt
 from app.services.chat.run import ChatRun
+from app.services.ledger.away import AwayAdmission
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.hold import Hold
 from app.services.ledger.treasury import Treasury
@@ -97,7 +98,7 @@ class Entry:
             self._saw(admitted.epochs)
         except Unavailable as fault:
             log.debug("admitted without redis: %s", fault.message, extra={"request_id": request.prompt_id})
-            chat.alone = self._treasury.away.admit(admission)
+            chat.alone = self._alone(admission)
             money = chat.alone.money
         chat.hold = Hold(
             self._treasury,
@@ -112,6 +113,14 @@ class Entry:
             longest=None if request.max_tokens is None else request.max_tokens * choices,
             choices=choices,
         )
+
+    def _alone(self, admission: Admission) -> AwayAdmission:
+        try:
+            return self._treasury.away.admit(admission)
+        except DomainError:
+            # Redis may have let it in all the same, and told so too late.
+            self._treasury.give_back(admission)
+            raise
 
 
 def _check_price(candidate: Candidate, bounds: tuple[Bound, ...], day: date) -> None:

@@ -18,6 +18,7 @@ from app.domain.hot import HotSettlement
 from app.domain.ledger import LedgerRow, SettledChat
 from app.services.ledger.journal import SUFFIX, Intent, Journal, Left, intended_in, left_in
 from app.services.ledger.ledger import Commits, Hot
+from app.services.ledger.treasury import never_was
 from app.utils.pools import ThreadLane
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Recovery:
             for left, row in zip(chats, rows, strict=True):
                 self._hot.settle(_release(left, row))
             for intent in intents:
-                self._hot.settle(_never_was(intent))
+                self._hot.settle(never_was(intent))
         except Unavailable:
             return 0  # the rows are there; once Redis is back it is told too
         path.unlink()
@@ -167,23 +168,6 @@ def _release(left: Left, row: LedgerRow) -> HotSettlement:
         used_tokens=row.usage.total,
         spent=(row.charge or 0) + row.lost,
         day=opening.day,
-    )
-
-
-def _never_was(intent: Intent) -> HotSettlement:
-    return HotSettlement(
-        prompt_id=intent.prompt_id,
-        user_id=intent.user_id,
-        key_id=intent.key_id,
-        conversation=intent.conversation,
-        conversation_row=None,
-        version=0,
-        exchange=(),
-        rebuilt=None,
-        model=None,
-        bounds=intent.bounds,
-        day=intent.day,
-        void=True,
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Protocol, TypeVar
 
 from gevent.event import Event
 
 from app.domain.errors import RateLimited, Unavailable
-from app.domain.hot import Admission, Admitted, Grant, Renewal, Unbuilt
+from app.domain.hot import Admission, Admitted, Grant, HotSettlement, Renewal, Unbuilt
 from app.services.ledger.away import Away, Spent
+from app.services.ledger.journal import Intent
+
+log = logging.getLogger(__name__)
 
 TRIES = 20
 
@@ -25,6 +30,8 @@ class Till(Protocol):
     def renew(self, renewal: Renewal) -> Grant: ...
 
     def rebuild(self, unbuilt: Unbuilt, day: date, spent: int) -> bool: ...
+
+    def settle(self, settlement: HotSettlement) -> None: ...
 
 
 class Treasury:
@@ -44,6 +51,15 @@ class Treasury:
         except RateLimited as refused:
             self.away.heard(refused, admission.bounds)
             raise
+
+    def give_back(self, admission: Admission) -> None:
+        """Nobody was let in: let go of what the till may hold of it, also where its word came too late or is still to
+        come. A till that is away is told before it lets anybody else in."""
+        # Its mark in the conversation lapses by itself; owed for each refusal, an outage would fill the memory.
+        try:
+            self._till.settle(replace(never_was(admission), conversation=None))
+        except Unavailable as fault:
+            log.debug("an admission is owed back: %s", fault.message, extra={"request_id": admission.prompt_id})
 
     def renew(self, renewal: Renewal) -> Grant:
         """More for a chat in flight; raises as `admit` does, but while Redis is away this worker decides."""
@@ -76,3 +92,21 @@ class Treasury:
         finally:
             del self._building[name]
             done.set()
+
+
+def never_was(asked: Admission | Intent) -> HotSettlement:
+    """What ends in Redis a chat that it may have let in and that was never accepted."""
+    return HotSettlement(
+        prompt_id=asked.prompt_id,
+        user_id=asked.user_id,
+        key_id=asked.key_id,
+        conversation=asked.conversation,
+        conversation_row=None,
+        version=0,
+        exchange=(),
+        rebuilt=None,
+        model=None,
+        bounds=asked.bounds,
+        day=asked.day,
+        void=True,
+    )
