@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import orjson
@@ -12,7 +13,7 @@ from app.middleware.caller import require_caller
 from app.middleware.in_flight import InFlight
 from app.middleware.request_id import request_id
 from app.routes.exactly_once import ExactlyOnce
-from app.routes.streaming import answer, answer_headers, client_socket, stream, wants_drain
+from app.routes.streaming import Writer, answer, answer_headers, client_socket, stream, wants_drain
 from app.schemas import app_chat, chat_docs
 from app.schemas.blueprint import Blueprint
 from app.schemas.json_body import read_json
@@ -32,7 +33,13 @@ def blueprint(chats: ChatOrchestrator, in_flight: InFlight, once: ExactlyOnce) -
     )
     def chat() -> Response:
         caller = require_caller()
-        return once.reply(caller, partial(reply, caller))
+        return once.reply(caller, partial(reply, caller), partial(words, caller))
+
+    def words(caller: Caller, prompt_id: str) -> Writer:
+        asked = app_chat.parse_chat(read_json(), caller, prompt_id, drain=False)
+        ref = asked.conversation
+        # An id made here is not the one under which the first request's conversation was begun.
+        return app_chat.EventWriter(replace(asked, conversation=None) if ref and ref.fresh else asked)
 
     def reply(caller: Caller, lead: Lead | None) -> Response:
         drain = wants_drain()

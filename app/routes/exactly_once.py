@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
-import orjson
 from flask import Response, request
 
 from app.domain.caller import Caller
 from app.domain.errors import DomainError, InvalidRequest, Unavailable
 from app.domain.idempotency import Busy, KeptAnswer, KeyedRequest, fingerprint
-from app.middleware.errors import error_object, is_openai_door
+from app.middleware.errors import error_object
 from app.middleware.in_flight import Chat, InFlight
 from app.middleware.request_id import HEADER, request_id
-from app.routes.streaming import COMMENT, HEADERS, WRITE_TIMEOUT, StreamBody, client_socket
+from app.routes.streaming import COMMENT, HEADERS, WRITE_TIMEOUT, StreamBody, Writer, client_socket
 from app.schemas.json_body import parse_object
 from app.services.chat.idempotency import Idempotency, Lead
 from app.utils.cancel import Cancel
@@ -33,6 +32,7 @@ KEPT_HEADERS = frozenset(
 )
 
 Make = Callable[[Lead | None], Response]
+Words = Callable[[str], Writer]
 
 
 class ExactlyOnce:
@@ -43,10 +43,11 @@ class ExactlyOnce:
         self._in_flight = in_flight
         self._longest_wait = longest_wait
 
-    def reply(self, caller: Caller, make: Make) -> Response:
+    def reply(self, caller: Caller, make: Make, words: Words | None = None) -> Response:
         """What `make` gives, or what it gave to an equal request under the same key.
 
-        make: answers the present request; it is handed the Lead of a keyed one. Raises what it raises;
+        make: answers the present request; it is handed the Lead of a keyed one. words: makes the Writer of a stream
+        under that request id, None at a door that streams nothing. Raises what they raise;
         IdempotencyConflict; InvalidRequest for a key that is none; Unavailable where nobody can tell who is at it.
         """
         key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
@@ -57,7 +58,7 @@ class ExactlyOnce:
             return make(None)
         found = self._claims.begin(asked)
         if isinstance(found, Busy):
-            return self._join(asked, found, make)
+            return self._join(asked, found, make, words)
         return _answered(found, make)
 
     def wait(self, asked: KeyedRequest, cancel: Cancel, seconds: float) -> Lead | KeptAnswer | None:
@@ -72,19 +73,21 @@ class ExactlyOnce:
                 return found
         return None
 
-    def _join(self, asked: KeyedRequest, busy: Busy, make: Make) -> Response:
+    def _join(self, asked: KeyedRequest, busy: Busy, make: Make, words: Words | None) -> Response:
         client = client_socket()
         waiting = self._in_flight.begin(client, drain=False)
-        streams = _wants_stream(_body())
+        writer: Writer | None = None
         try:
-            found = self.wait(asked, waiting.cancel, HEARTBEAT if streams else self._longest_wait)
+            if words is not None and _wants_stream(_body()):
+                writer = words(busy.owner)
+            found = self.wait(asked, waiting.cancel, HEARTBEAT if writer else self._longest_wait)
         except BaseException:
             waiting.end()
             raise
-        if found is None and streams and waiting.cancel.reason is None:
+        if found is None and writer is not None and waiting.cancel.reason is None:
             if client is not None:
                 client.settimeout(WRITE_TIMEOUT)
-            body = WaitingStream(self, asked, waiting, request.path, self._longest_wait)
+            body = WaitingStream(self, asked, waiting, writer, request.path, self._longest_wait)
             reply = Response(body, headers=HEADERS, content_type="text/event-stream", direct_passthrough=True)
             return _as_replay(reply, busy.owner)
         waiting.end()
@@ -99,10 +102,19 @@ class WaitingStream:
     Where the other request fails after all, this one ends in an error event: its head bears the other one's id.
     """
 
-    def __init__(self, once: ExactlyOnce, asked: KeyedRequest, waiting: Chat, path: str, longest_wait: float) -> None:
+    def __init__(
+        self,
+        once: ExactlyOnce,
+        asked: KeyedRequest,
+        waiting: Chat,
+        writer: Writer,
+        path: str,
+        longest_wait: float,
+    ) -> None:
         self._once = once
         self._asked = asked
         self._waiting = waiting
+        self._writer = writer
         self._path = path
         self._end = time.monotonic() + longest_wait
 
@@ -126,10 +138,7 @@ class WaitingStream:
         self._waiting.end()
 
     def _error(self, error: DomainError) -> bytes:
-        shown = error_object(error, self._path)
-        if is_openai_door(self._path):
-            return b"data: " + orjson.dumps(shown) + b"\n\n"
-        return b"event: error\ndata: " + orjson.dumps(shown["error"]) + b"\n\n"
+        return self._writer.error(error_object(error, self._path))
 
 
 class RecordedStream:

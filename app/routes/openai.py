@@ -14,7 +14,7 @@ from app.middleware.caller import require_caller
 from app.middleware.in_flight import InFlight
 from app.middleware.request_id import request_id
 from app.routes.exactly_once import ExactlyOnce
-from app.routes.streaming import answer, answer_headers, client_socket, stream, wants_drain
+from app.routes.streaming import Writer, answer, answer_headers, client_socket, stream, wants_drain
 from app.schemas import chat_docs, models, openai_chat
 from app.schemas.blueprint import Blueprint
 from app.schemas.json_body import read_json
@@ -46,7 +46,10 @@ def _blueprint(
     )
     def completions() -> Response:
         caller = require_caller()
-        return once.reply(caller, partial(reply, caller))
+        return once.reply(caller, partial(reply, caller), words)
+
+    def words(prompt_id: str) -> Writer:
+        return openai_chat.ChunkWriter(prompt_id, openai_chat.wants_usage(read_json()))
 
     def reply(caller: Caller, lead: Lead | None) -> Response:
         drain = wants_drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -247,6 +248,23 @@ def test_fault_5_15_a_joiner_of_one_that_fails_runs_anew(any_gateway: Gateway, p
     replies = at_once(*[lambda: _alone(any_gateway, path, key, stream=stream)] * 2, apart=0.1)
     assert sorted(reply.status_code for reply in replies) == [200, 400]
     assert calls(any_gateway) == 2
+
+
+@pytest.mark.parametrize("path", [APP, OPENAI])
+def test_fault_5_15_a_joined_stream_that_comes_to_nothing_is_framed_as_any_other(hasty: Gateway, path: str) -> None:
+    hasty.all_providers("slow-900+status-500")
+    key = new_key()
+    first, second = at_once(*[lambda: streamed(hasty, path, key)] * 2, apart=0.1)
+    assert second.headers["x-request-id"] == first.headers["x-request-id"]
+    frames = without_comments(second.content).decode().removesuffix("\n\n").split("\n\n")
+    error = json.loads(frames[-1].partition("data: ")[2])
+    assert error.get("error", error)["code"] == "unavailable"
+    if path == APP:
+        assert [frame.partition("\n")[0] for frame in frames] == ["event: start", "event: error"]
+        start = json.loads(frames[0].partition("data: ")[2])
+        assert start == {"conversation_id": None, "prompt_id": first.headers["x-request-id"], "model": ""}
+    else:
+        assert [frame[:6] for frame in frames] == ["data: "]
 
 
 @pytest.mark.parametrize("path", [APP, OPENAI])
