@@ -11,7 +11,7 @@ from gevent.event import Event
 
 from app.domain.catalogue import Model
 from app.domain.chat import ProviderCall
-from app.domain.errors import ProviderFault
+from app.domain.errors import BudgetExceeded, DomainError, ProviderFault
 from app.domain.events import ChatEvent, Delta, Finish, Notice, Restart, Silence, Skipped
 from app.domain.policies import retry
 from app.domain.policies.retry import Situation, Step
@@ -93,8 +93,9 @@ class Failover:
                 self._succeeded(run, attempt)
                 yield attempt.ended(None, None)
                 return
-        if not faults and run.hold is not None and run.hold.refused is not None:
-            raise run.hold.refused
+        refused = run.hold.refused if run.hold is not None else None
+        if refused is not None and (not faults or _money_ended_it(run, refused, faults)):
+            raise refused
         raise retry.final_error(faults, agenda.passed, agenda.soonest(), broken=_has_some(run))
 
     def _agenda(self, run: ChatRun) -> Agenda:
@@ -211,6 +212,12 @@ def _passed(seconds: float, cancel: Cancel) -> bool:
 def _has_some(run: ChatRun) -> bool:
     """Whether the caller has a part of the answer."""
     return run.request.stream and run.transcript.has_content
+
+
+def _money_ended_it(run: ChatRun, refused: DomainError, faults: list[ProviderFault]) -> bool:
+    # A 503 would have the caller come again soon, for an answer that their money does not pay for by then either.
+    spent = isinstance(refused, BudgetExceeded) and refused.details.get("reason") != "price_unknown"
+    return spent and not _has_some(run) and all(fault.kind in retry.BY_CAPACITY for fault in faults)
 
 
 def _noticed(attempt: RunningAttempt, events: Iterable[ChatEvent]) -> Iterator[ChatEvent]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any, cast
 
 import gevent
 import pytest
 from greenlet import GreenletExit
 
+from app.domain.caller import Budget
 from app.domain.chat import ConversationRef
 from app.domain.errors import InternalError, NotFound, ProviderFault, Unauthorized, Unavailable, UpstreamFailed
 from app.domain.events import Accepted, Attempt, AttemptStarted, ChatEvent, Delta, Done, Failed, Silence
+from app.domain.hot import Admitted, Grant
+from app.domain.money import Price
 from app.utils.cancel import CLIENT_GONE, SHUTDOWN
-from tests.unit.chat.chat_house import ChatHouse, Shelf, Speaker, exchange, request, whole
+from tests.unit.chat.chat_house import CALLER, EPOCHS, ROWS, ChatHouse, Shelf, Speaker, exchange, request, whole
 
 NEW = ConversationRef("c1", must_exist=False, fresh=True)
 #: Accepted, AttemptStarted, two deltas, the attempt's end, Done.
@@ -205,6 +209,27 @@ def test_a_caller_who_was_revoked_is_stopped_at_the_next_slice() -> None:
     assert house.states == ["refused"]
     assert house.speakers["alpha"].closed == 1
     assert [m.content for m in house.book.rows[0].messages] == ["hello", "one two "]
+
+
+@pytest.mark.parametrize(
+    ("kind", "price", "code"),
+    [
+        ("rate_limited", Price(10**15, 10**15), "budget_exceeded"),
+        ("rate_limited", None, "no_capacity"),
+        ("server_error", Price(10**15, 10**15), "upstream_failed"),
+    ],
+    ids=["full, then no money", "full, then no price", "broken, then no money"],
+)
+def test_a_full_provider_and_then_no_money_is_told_as_no_money(kind: str, price: Price | None, code: str) -> None:
+    house = ChatHouse(
+        rows=(ROWS[0], replace(ROWS[2], price=price)), alpha=Speaker([ProviderFault(kind, "no", retry_after=30)])
+    )
+    money = Grant(10**7, 0, 10**7)
+    house.book.admit = lambda admission: Admitted(EPOCHS, None, money=money)  # type: ignore[method-assign]
+    last = list(house.run(request(caller=replace(CALLER, budget=Budget(10**7, "day")))))[-1]
+    assert isinstance(last, Failed)
+    assert last.error.code == code
+    assert house.speakers["beta"].calls == []
 
 
 def test_a_model_that_fails_before_content_is_followed_by_the_next() -> None:
