@@ -77,14 +77,15 @@ class ExactlyOnce:
         client = client_socket()
         waiting = self._in_flight.begin(client, drain=False)
         writer: Writer | None = None
+        streams = words is not None and _wants_stream(_body())
         try:
-            if words is not None and _wants_stream(_body()):
-                writer = words(busy.owner)
-            found = self.wait(asked, waiting.cancel, HEARTBEAT if writer else self._longest_wait)
+            found = self.wait(asked, waiting.cancel, HEARTBEAT if streams else self._longest_wait)
+            if found is None and words is not None and streams:
+                writer = words(busy.owner)  # not before: it reads the body, which `make` wants to read
         except BaseException:
             waiting.end()
             raise
-        if found is None and writer is not None and waiting.cancel.reason is None:
+        if writer is not None and waiting.cancel.reason is None:
             if client is not None:
                 client.settimeout(WRITE_TIMEOUT)
             body = WaitingStream(self, asked, waiting, writer, request.path, self._longest_wait)
