@@ -129,11 +129,11 @@ class HotSettlement:
     user_id: str
     key_id: str | None
     conversation: str | None
-    conversation_row: str | None
-    version: int
-    exchange: tuple[StoredMessage, ...]
-    rebuilt: tuple[StoredMessage, ...] | None
-    model: str | None
+    conversation_row: str | None = None
+    version: int = 0
+    exchange: tuple[StoredMessage, ...] = ()
+    rebuilt: tuple[StoredMessage, ...] | None = None
+    model: str | None = None
     model_key: str | None = None
     drop: bool = False
     bounds: tuple[Bound, ...] = ()

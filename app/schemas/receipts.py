@@ -9,7 +9,7 @@ from marshmallow import fields
 from app.domain.events import Attempt
 from app.domain.money import usd
 from app.domain.receipt import Receipt
-from app.domain.usage import Usage
+from app.schemas.app_chat import usage as shown_usage
 from app.schemas.base import Moment, Schema, enveloped
 from app.utils.clock import rfc3339
 
@@ -73,16 +73,6 @@ def shown_receipt(receipt: Receipt) -> dict[str, Any]:
         "latency_ms": row.latency_ms,
         "skipped_chunks": row.skipped_chunks,
         "attempts": [_shown_attempt(attempt) for attempt in receipt.attempts],
-    }
-
-
-def shown_usage(usage: Usage) -> dict[str, int]:
-    return {
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "cached_tokens": usage.cached,
-        "reasoning_tokens": usage.reasoning,
-        "total_tokens": usage.total,
     }
 
 
