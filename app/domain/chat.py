@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.domain.caller import Caller
+from app.domain.wishes import NO_WISHES, Wishes
 
 ChatRole = Literal["system", "developer", "user", "assistant", "tool"]
 Door = Literal["app", "openai", "short"]
@@ -98,6 +99,7 @@ class ChatRequest:
     fallbacks: tuple[str, ...] = ()
     conversation: ConversationRef | None = None
     drain: bool = False
+    wishes: Wishes = NO_WISHES
 
     @property
     def wants_images(self) -> bool:

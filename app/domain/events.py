@@ -14,6 +14,7 @@ from app.domain.caller import Standing
 from app.domain.chat import FinishReason, ToolCall
 from app.domain.errors import DomainError
 from app.domain.usage import Usage
+from app.domain.wishes import Source
 
 
 @dataclass(slots=True)
@@ -126,6 +127,13 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheLook:
+    """The cache was asked: it had the answer, or it had not."""
+
+    hit: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One of `n` whole answers, folded from its deltas."""
 
@@ -140,7 +148,7 @@ class Answer:
 class Done:
     """The chat ended well and is durable: its ledger row and messages are committed.
 
-    charge: nano-USD, None where no price is known.
+    charge: nano-USD, None where no price is known. images: ids of the caller's files that were drawn.
     """
 
     answers: tuple[Answer, ...]
@@ -155,6 +163,8 @@ class Done:
     cached: bool = False
     degraded: str | None = None
     standing: Standing | None = None
+    sources: tuple[Source, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +177,6 @@ class Failed:
     text: str = ""
 
 
-ChatEvent = Accepted | AttemptStarted | Attempt | Delta | Finish | Restart | Notice | Silence | Done | Failed
+ChatEvent = (
+    Accepted | CacheLook | AttemptStarted | Attempt | Delta | Finish | Restart | Notice | Silence | Done | Failed
+)

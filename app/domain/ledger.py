@@ -9,6 +9,7 @@ from typing import Literal
 from app.domain.events import Attempt
 from app.domain.money import Price
 from app.domain.usage import Usage
+from app.domain.wishes import Source
 
 State = Literal[
     "complete", "client_gone", "upstream_failed", "stalled", "budget_cut", "refused", "crashed", "in_flight"
@@ -43,7 +44,9 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """One half of an exchange, as history shows it and later prompts use it. tokens: counted, for the window."""
+    """One half of an exchange, as history shows it and later prompts use it. tokens: counted, for the window.
+
+    attachments, images: ids of files, of a question and of an answer; None for none."""
 
     prompt_id: str
     role: Literal["user", "assistant"]
@@ -53,6 +56,9 @@ class StoredMessage:
     model: str | None = None
     state: State | None = None
     reasoning: str | None = None
+    attachments: tuple[str, ...] | None = None
+    sources: tuple[Source, ...] | None = None
+    images: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class ConversationWrite:
     """The conversation that an exchange is stored in.
 
     id: its row's id; is_new: the row may have to be made (it is not when the conversation existed at admission:
-    a deletion during the chat wins). title: of a new one. replaces: see ConversationRef.
+    a deletion during the chat wins). title: of a new one. replaces: see ConversationRef. template: id of the
+    template's version that this exchange was made from.
     """
 
     id: str
@@ -69,6 +76,7 @@ class ConversationWrite:
     is_new: bool
     title: str
     replaces: str | None = None
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

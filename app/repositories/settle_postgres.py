@@ -88,7 +88,7 @@ _CONVERSED: Final = """, conversed AS MATERIALIZED (
     input.created_at + input.latency_ms * interval '1 ms' AS ended_at,
     jsonb_array_length(input.messages) AS n
   FROM input JOIN fresh USING (prompt_id), jsonb_to_record(input.conversation)
-    AS c(id text, user_id text, public_id text, title text)
+    AS c(id text, user_id text, public_id text, title text, template text)
   WHERE input.conversation IS NOT NULL
 )"""
 
@@ -108,12 +108,13 @@ _GOING_ON: Final = """, held AS MATERIALIZED (
   SELECT id, user_id, deleted_at FROM conversations
   WHERE id = ANY (ARRAY(SELECT id FROM conversed)) ORDER BY id FOR UPDATE
 ), growth AS MATERIALIZED (
-  SELECT held.id, sum(n) AS n, max(ended_at) AS ended_at
+  SELECT held.id, sum(n) AS n, max(ended_at) AS ended_at, max(template) AS template
   FROM held JOIN conversed ON conversed.id = held.id AND conversed.user_id = held.user_id
   WHERE held.deleted_at IS NULL GROUP BY held.id
 ), counted AS (
   UPDATE conversations SET message_count = message_count + growth.n,
-    updated_at = greatest(updated_at, growth.ended_at)
+    updated_at = greatest(updated_at, growth.ended_at),
+    template_version = coalesce(growth.template, template_version)
   FROM growth WHERE conversations.id = growth.id
 ), home AS (
   SELECT growth.id, conversed.messages FROM conversed JOIN growth USING (id)
@@ -126,13 +127,15 @@ _BEGINNING: Final = """, wanted AS MATERIALIZED (
     SELECT 1 FROM conversations AS t WHERE t.user_id = c.user_id AND t.public_id = c.public_id
       AND t.deleted_at IS NOT NULL AND (t.deleted_at >= c.created_at OR t.id = c.id) LIMIT 1) IS NULL
 ), begun AS (
-  INSERT INTO conversations (id, user_id, public_id, title, message_count, created_at, updated_at)
+  INSERT INTO conversations (id, user_id, public_id, title, message_count, created_at, updated_at,
+    template_version)
   SELECT (array_agg(id ORDER BY prompt_id))[1], user_id, public_id, (array_agg(title ORDER BY prompt_id))[1],
-    sum(n), min(created_at), max(ended_at)
+    sum(n), min(created_at), max(ended_at), max(template)
   FROM wanted GROUP BY user_id, public_id ORDER BY user_id, public_id
   ON CONFLICT (user_id, public_id) WHERE deleted_at IS NULL DO UPDATE
     SET message_count = conversations.message_count + excluded.message_count,
-      updated_at = greatest(conversations.updated_at, excluded.updated_at)
+      updated_at = greatest(conversations.updated_at, excluded.updated_at),
+      template_version = coalesce(excluded.template_version, conversations.template_version)
   RETURNING id, user_id, public_id
 ), home AS (
   SELECT begun.id, wanted.messages FROM wanted JOIN begun USING (user_id, public_id)

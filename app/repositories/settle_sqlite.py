@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
+import orjson
+
 from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, StoredMessage
 from app.domain.money import Price
 from app.domain.policies import histogram
@@ -58,11 +60,13 @@ ON CONFLICT (user_id, day, key_id, model) DO UPDATE SET requests = requests + 1,
   ttft = histogram_add(ttft, excluded.ttft)"""
 
 _MESSAGE: Final = """
-INSERT INTO messages (conversation_id, prompt_id, role, content, tokens, created_at, model, state, reasoning)
-VALUES (?,?,?,?,?,?,?,?,?)"""
+INSERT INTO messages (conversation_id, prompt_id, role, content, tokens, created_at, model, state, reasoning,
+  attachments, sources, images)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"""
 
 _COUNT: Final = """
-UPDATE conversations SET message_count = message_count + ?, updated_at = max(updated_at, ?) WHERE id = ?"""
+UPDATE conversations SET message_count = message_count + ?, updated_at = max(updated_at, ?),
+  template_version = coalesce(?, template_version) WHERE id = ?"""
 
 _REPLACE: Final = "DELETE FROM messages WHERE conversation_id = ? AND prompt_id >= ? AND prompt_id < ?"
 
@@ -106,7 +110,7 @@ def _converse(connection: sqlite3.Connection, chat: SettledChat, wanted: Convers
         gone = connection.execute(_REPLACE, (found[0], wanted.replaces, chat.row.prompt_id)).rowcount
     connection.executemany(_MESSAGE, [_message(found[0], message) for message in chat.messages])
     ended = _moment(chat.row.created_at + timedelta(milliseconds=chat.row.latency_ms))
-    connection.execute(_COUNT, (len(chat.messages) - gone, ended, found[0]))
+    connection.execute(_COUNT, (len(chat.messages) - gone, ended, wanted.template, found[0]))
 
 
 def _row(row: LedgerRow) -> tuple[Any, ...]:
@@ -138,7 +142,12 @@ def _attempts(chat: SettledChat) -> Iterator[tuple[Any, ...]]:
 def _message(home: str, m: StoredMessage) -> tuple[Any, ...]:
     return (
         home, m.prompt_id, m.role, m.content, m.tokens, _moment(m.created_at), m.model, m.state, m.reasoning,
+        _json(m.attachments), _json(m.sources), _json(m.images),
     )  # fmt: skip
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
 
 
 def _usage(usage: Usage) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from app.domain.events import Attempt
 from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, StoredMessage
 from app.domain.money import Price
 from app.domain.usage import Usage
+from app.domain.wishes import Source
 
 _SUM: Final = 8  # hexadecimal digits of the checksum, then a space
 
@@ -66,4 +67,17 @@ def _attempt(told: dict[str, Any]) -> Attempt:
 
 
 def _message(told: dict[str, Any]) -> StoredMessage:
-    return StoredMessage(**{**told, "created_at": datetime.fromisoformat(told["created_at"])})
+    sources = told.get("sources")
+    return StoredMessage(
+        **{
+            **told,
+            "created_at": datetime.fromisoformat(told["created_at"]),
+            "attachments": _names(told.get("attachments")),
+            "sources": None if sources is None else tuple(Source(**source) for source in sources),
+            "images": _names(told.get("images")),
+        }
+    )
+
+
+def _names(told: list[str] | None) -> tuple[str, ...] | None:
+    return None if told is None else tuple(told)

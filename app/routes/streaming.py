@@ -14,7 +14,18 @@ from flask import Response, request
 from app.domain.caller import Standing
 from app.domain.chat import ChatRequest
 from app.domain.errors import BudgetExceeded, DomainError, InvalidRequest
-from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Done, Failed, Notice, Restart, Silence
+from app.domain.events import (
+    Accepted,
+    AttemptStarted,
+    CacheLook,
+    ChatEvent,
+    Delta,
+    Done,
+    Failed,
+    Notice,
+    Restart,
+    Silence,
+)
 from app.domain.money import usd
 from app.domain.usage import Usage
 from app.middleware import chat_facts
@@ -160,6 +171,7 @@ class StreamBody:
         self._first = b""
         self._attempt: AttemptStarted | None = None
         self._degraded: str | None = None
+        self._cache: str | None = None
         self._standing: Standing | None = None
         self._out: Iterator[bytes] = iter(())
 
@@ -170,6 +182,9 @@ class StreamBody:
             if type(event) is AttemptStarted:
                 self._attempt = event
                 self._writer.attempt(event)
+                continue
+            if type(event) is CacheLook:
+                self._cache = "hit" if event.hit else "miss"
                 continue
             if type(event) is Accepted:
                 self._degraded, self._standing = event.degraded, event.standing
@@ -204,6 +219,8 @@ class StreamBody:
             headers |= limit_headers(self._standing)
         if self._degraded is not None:
             headers["x-degraded"] = self._degraded
+        if self._cache is not None:
+            headers["x-cache"] = self._cache
         if self._attempt is not None:
             headers["x-model"] = header_text(self._attempt.model)
             headers["x-provider"] = header_text(self._attempt.provider)

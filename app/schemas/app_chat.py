@@ -13,12 +13,14 @@ from app.domain.events import AttemptStarted, Delta, Done, Notice, Restart
 from app.domain.money import usd
 from app.domain.policies.selection import STRATEGIES
 from app.domain.usage import Usage
+from app.domain.wishes import CacheWish, SearchWish, Source, Wishes
 from app.schemas import checks
 from app.schemas.openai_chat import MAX_FALLBACKS
 from app.schemas.parameters import MAX_COMPLETION_TOKENS
 from app.utils.ids import new_public_id
 
 MAX_ID = 128
+MAX_ATTACHMENTS = 20
 FIELDS = frozenset(
     [
         "message",
@@ -55,7 +57,6 @@ def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: b
     """Raises InvalidRequest naming the field."""
     checks.only(body, FIELDS)
     _refuse_not_yet(body)
-    checks.boolean(body, "ignore_cache")
     ref = _conversation(body)
     temperature = checks.number(body, "temperature", 0, 2)
     return ChatRequest(
@@ -71,7 +72,35 @@ def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: b
         fallbacks=checks.names(body, "fallbacks", MAX_FALLBACKS),
         conversation=ref,
         drain=drain,
+        wishes=_wishes(body),
     )
+
+
+def _wishes(body: dict[str, Any]) -> Wishes:
+    return Wishes(
+        cache=_cache(body),
+        memory=checks.boolean(body, "memory") if body.get("memory") is not None else None,
+        web_search=_search(body),
+        attachments=checks.names(body, "attachments", MAX_ATTACHMENTS, "the id of a file"),
+    )
+
+
+def _cache(body: dict[str, Any]) -> CacheWish:
+    asked = checks.choice(body, "cache", ("semantic",))
+    if checks.boolean(body, "ignore_cache"):
+        return "off"
+    return "semantic" if asked else "default"
+
+
+def _search(body: dict[str, Any]) -> SearchWish:
+    asked = body.get("web_search")
+    if asked is None or asked is False:
+        return "no"
+    if asked is True:
+        return "yes"
+    if asked == "auto":
+        return "auto"
+    raise checks.wrong("web_search", "true, false or auto")
 
 
 def _messages(body: dict[str, Any], ref: ConversationRef) -> tuple[Message, ...]:
@@ -112,6 +141,17 @@ def usage(used: Usage) -> dict[str, int]:
     }
 
 
+def source(found: Source) -> dict[str, Any]:
+    if found.url is not None:
+        return {"title": found.title, "url": found.url, "text": found.text}
+    return {"title": found.title, "file": found.file, "page": found.page, "text": found.text}
+
+
+def picture(file_id: str) -> dict[str, str]:
+    """A drawn picture, at its address on this host."""
+    return {"id": file_id, "url": f"/v1/files/{file_id}/content"}
+
+
 def reply(request: ChatRequest, done: Done) -> dict[str, Any]:
     """The `data` of a reply and of a stream's `end`."""
     answer = done.answers[0]
@@ -127,8 +167,8 @@ def reply(request: ChatRequest, done: Done) -> dict[str, Any]:
         "cost": None if done.charge is None else usd(done.charge),
         "cached": done.cached,
         "fallback": done.fallback,
-        "sources": [],
-        "images": [],
+        "sources": [source(found) for found in done.sources],
+        "images": [picture(file_id) for file_id in done.images],
         "reasoning": answer.reasoning or None,
     }
 

@@ -83,18 +83,18 @@ def objects(value: Any, field: str, most: int) -> list[dict[str, Any]]:
     return value
 
 
-def names(body: Body, name: str, most: int) -> tuple[str, ...]:
-    """A list of at most `most` model names, doubles dropped, in order."""
+def names(body: Body, name: str, most: int, kind: str = "a model's name") -> tuple[str, ...]:
+    """A list of at most `most` names or ids, doubles dropped, in order."""
     value = body.get(name)
     if value is None:
         return ()
     if type(value) is not list:
-        raise wrong(name, "a list of model names")
+        raise wrong(name, "a list of names")
     if len(value) > most:
         raise wrong(name, f"a list of at most {most}")
     for index, item in enumerate(value):
         if type(item) is not str or not 0 < len(item) <= 300:
-            raise wrong(f"{name}[{index}]", "a model's name")
+            raise wrong(f"{name}[{index}]", kind)
     return tuple(dict.fromkeys(value))
 
 

@@ -9,6 +9,8 @@ from marshmallow import ValidationError, fields
 
 from app.domain.conversation import ConversationSummary, History, HistoryMessage
 from app.domain.money import usd
+from app.domain.wishes import Source
+from app.schemas.app_chat import picture, source
 from app.schemas.base import (
     Choice,
     ListQuery,
@@ -158,8 +160,8 @@ def shown_message(row: HistoryMessage) -> dict[str, Any]:
         shown["cost"] = None if facts.charge is None else usd(facts.charge)
         shown["cached"] = facts.cached
         shown["fallback"] = facts.fallback
-    shown["sources"] = row.sources or []
-    shown["images"] = row.images or []
+    shown["sources"] = [source(Source(**found)) for found in row.sources or ()]
+    shown["images"] = [picture(file_id) for file_id in row.images or ()]
     shown["reasoning"] = message.reasoning
     return shown
 

@@ -21,6 +21,8 @@ is at fault (`param` at OpenAI's door, `details.field` at the others).
 PUBLIC = frozenset(
     {
         ("get", "/"),
+        ("get", "/c/{public_id}"),
+        ("get", "/app/{view}"),
         ("get", "/api/health"),
         ("get", "/api/ready"),
         ("get", "/openapi.json"),

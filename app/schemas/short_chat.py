@@ -10,7 +10,8 @@ from app.domain.caller import Caller
 from app.domain.chat import ChatRequest, ConversationRef, Message
 from app.domain.errors import InvalidRequest
 from app.domain.events import Done
-from app.schemas import checks
+from app.domain.wishes import NO_WISHES, Wishes
+from app.schemas import app_chat, checks
 from app.utils.ids import new_public_id
 
 FIELDS = frozenset({"prompt", "template_id", "template_vars", "mode", "session_id"})
@@ -30,8 +31,7 @@ def parse_chat(
             raise InvalidRequest(f"{name} is not served here yet", field=name)
     if checks.choice(body, "mode", MODES) == "image":
         raise InvalidRequest("no model here draws pictures yet", field="mode")
-    if query.get("ignore_cache", "false").lower() not in ("true", "false", "1", "0"):
-        raise checks.wrong("ignore_cache", "true or false")
+    ignores_cache = _ignores_cache(query)
     prompt = checks.text(body, "prompt", longest=10_000_000)
     if prompt is None or not prompt.strip():
         raise InvalidRequest("prompt is required", field="prompt")
@@ -43,7 +43,15 @@ def parse_chat(
         messages=(Message("user", prompt),),
         conversation=_session(body),
         drain=drain,
+        wishes=Wishes(cache="off") if ignores_cache else NO_WISHES,
     )
+
+
+def _ignores_cache(query: Mapping[str, str]) -> bool:
+    said = query.get("ignore_cache", "false").lower()
+    if said not in ("true", "false", "1", "0"):
+        raise checks.wrong("ignore_cache", "true or false")
+    return said in ("true", "1")
 
 
 def _session(body: dict[str, Any]) -> ConversationRef:
@@ -58,9 +66,9 @@ def _session(body: dict[str, Any]) -> ConversationRef:
 def reply(request: ChatRequest, done: Done) -> dict[str, Any]:
     return {
         "prompt_id": request.prompt_id,
-        "type": "text",
+        "type": "image" if done.images else "text",
         "response": done.answers[0].text,
-        "image_url": None,
+        "image_url": app_chat.picture(done.images[0])["url"] if done.images else None,
         "model": done.model,
         "provider": done.provider,
         "latency_ms": done.latency_ms,

@@ -137,9 +137,7 @@ def url(*schemes: str, user: bool = False) -> Callable[[str], str]:
     def parse(value: str) -> str:
         parts = _split(value)
         if parts is None or parts.scheme not in schemes or not parts.hostname or " " in value:
-            raise ValueError(
-                "must be a URL that begins with " + " or ".join(f"{word}://" for word in schemes)
-            )
+            raise ValueError("must be a URL that begins with " + " or ".join(f"{word}://" for word in schemes))
         if not user and "@" in parts.netloc:
             raise ValueError("must not hold a user name or a password")
         return value.rstrip("/")

@@ -87,18 +87,10 @@ class Values:
         "worker processes; more than one needs REDIS_URL",
         shown="1 without REDIS_URL, else the number of cores",
     )
-    max_streams: int = row(
-        2000, whole(1, 100_000), "requests at once a worker; past it 503 overloaded at once"
-    )
-    shutdown_timeout: float = row(
-        30.0, number(0, 3600), "seconds that streams in flight may take to end at SIGTERM"
-    )
-    body_timeout: float = row(
-        30.0, number(1, 3600), "seconds for a request's body (and at most 10 s of silence)"
-    )
-    trusted_proxies: tuple[Network, ...] = row(
-        (), listed(kinds.network), "addresses whose X-Forwarded-* is believed"
-    )
+    max_streams: int = row(2000, whole(1, 100_000), "requests at once a worker; past it 503 overloaded at once")
+    shutdown_timeout: float = row(30.0, number(0, 3600), "seconds that streams in flight may take to end at SIGTERM")
+    body_timeout: float = row(30.0, number(1, 3600), "seconds for a request's body (and at most 10 s of silence)")
+    trusted_proxies: tuple[Network, ...] = row((), listed(kinds.network), "addresses whose X-Forwarded-* is believed")
     allowed_hosts: tuple[str, ...] = row(
         (), listed(kinds.host_pattern), "hosts that are answered (name, *.name, name:port); none given: any"
     )
@@ -145,14 +137,10 @@ class Values:
         choice("local", "open", "closed"),
         "without Redis: closed: 503; open: no limits, 503 under a budget; local: each worker its share",
     )
-    chroma_url: str | None = row(
-        None, url("http", "https"), "a Chroma server", shown="embedded at instance/chroma"
-    )
+    chroma_url: str | None = row(None, url("http", "https"), "a Chroma server", shown="embedded at instance/chroma")
     memory_enabled: bool = row(True, flag, "whether conversations are remembered")
     embeddings_model: str = row("wordllama-256", kinds.model_name, "what turns text into vectors")
-    files_url: str = row(
-        None, kinds.files_url, "a folder, or s3://bucket/prefix?endpoint=…", shown="instance/uploads"
-    )
+    files_url: str = row(None, kinds.files_url, "a folder, or s3://bucket/prefix?endpoint=…", shown="instance/uploads")
     s3_access_key: str | None = row(None, kinds.api_key, "for FILES_URL=s3://…", secret=True)
     s3_secret_key: str | None = row(None, kinds.api_key, "for FILES_URL=s3://…", secret=True)
     s3_region: str | None = row(None, text, "for FILES_URL=s3://…")

@@ -9,6 +9,7 @@ from app.utils.cancel import SHUTDOWN, Cancel
 
 log = logging.getLogger(__name__)
 
+
 class Lifecycle:
     """One a worker. The server calls `drain`, `cancel_all`, `close` in this order; requests register their Cancel."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from app.domain.conversation import ConversationSummary
-from app.domain.errors import InvalidRequest, Unavailable
+from app.domain.errors import DomainError, InvalidRequest, Unavailable
 from app.repositories.conversations import Conversations
 from app.utils.clock import utcnow
 
@@ -29,18 +29,23 @@ class KeptAnswers(Protocol):
 
 
 class ConversationService:
-    """Renames and deletes conversations, in SQL and where they are hot."""
+    """Renames and deletes conversations, in SQL and where they are hot.
+
+    forgetters: told (user id, public id, row id) of one that was deleted, to drop what they derived from it.
+    """
 
     def __init__(
         self,
         conversations: Conversations,
         hot: HotWindows,
         answers: KeptAnswers,
+        forgetters: Sequence[Callable[[str, str, str], None]] = (),
         now: Callable[[], datetime] = utcnow,
     ) -> None:
         self._conversations = conversations
         self._hot = hot
         self._answers = answers
+        self._forgetters = forgetters
         self._now = now
 
     def rename(self, user_id: str, public_id: str, title: str) -> ConversationSummary:
@@ -61,11 +66,16 @@ class ConversationService:
         anew.
         """
         self._forget(user_id, public_id)
-        self._conversations.delete(user_id, public_id, self._now())
+        row_id = self._conversations.delete(user_id, public_id, self._now())
         try:
             self._forget(user_id, public_id)
         except Unavailable:
             log.warning("a deleted conversation may be hot until its window expires")
+        for forget in self._forgetters:
+            try:
+                forget(user_id, public_id, row_id)
+            except DomainError:  # it is deleted: what is left of it, its room finds by the tombstone
+                log.exception("a deleted conversation is not forgotten everywhere yet")
 
     def _forget(self, user_id: str, public_id: str) -> None:
         self._hot.forget_conversation(user_id, public_id)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from app.domain.caller import Caller
 from app.domain.chat import ChatRequest
@@ -12,6 +13,7 @@ from app.domain.errors import DomainError, InternalError, Unavailable
 from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Failed
 from app.domain.ledger import State
 from app.domain.policies.ending import state_of
+from app.services.chat.enrichment import Enrichment
 from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover
 from app.services.chat.recall import Recall
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 
 class ChatOrchestrator:
     """confirm: raises Unauthorized for a caller who was revoked since, asked each `slice_deltas` pieces of an
-    answer."""
+    answer. enrichments: in the order in which they add to a prompt."""
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class ChatOrchestrator:
         confirm: Callable[[Caller], None],
         *,
         slice_deltas: int,
+        enrichments: Sequence[Enrichment] = (),
     ) -> None:
         self._selector = selector
         self._entry = entry
@@ -46,6 +49,7 @@ class ChatOrchestrator:
         self._settlement = settlement
         self._confirm = confirm
         self._slice_deltas = slice_deltas
+        self._enrichments = enrichments
 
     def run(self, request: ChatRequest, cancel: Cancel) -> Iterator[ChatEvent]:
         """Answer one chat. Yields ChatEvents, exactly one Done or Failed last; close it to end it early.
@@ -80,6 +84,7 @@ class ChatOrchestrator:
             self._settlement.accept(chat)
             conversation = request.conversation.public_id if request.conversation else None
             yield Accepted(request.prompt_id, conversation, chat.degraded or self._settlement.degraded, chat.standing)
+            yield from self._enrich(chat, cancel)
             yield from self._call(chat, cancel)
             yield self._settlement.complete(chat)
         except DomainError as fault:
@@ -91,6 +96,15 @@ class ChatOrchestrator:
         finally:
             # The door closed us, or a greenlet was killed: no event can go out, the row still must.
             self._settle(chat, "crashed" if cancel.reason == SHUTDOWN else "client_gone")
+
+    def _enrich(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
+        for room in self._enrichments:
+            if room.wanted(chat):
+                yield from room.enrich(chat, cancel)
+        if chat.prompt is not chat.request.messages and not chat.request.wants_images:
+            asked = replace(chat.request, messages=chat.prompt)
+            if asked.wants_images:
+                chat.plan = self._selector.plan(asked)
 
     def _call(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
         pieces = 0

@@ -10,7 +10,6 @@ from app.domain.errors import NotFound, Unavailable
 from app.domain.hot import HotWindow
 from app.domain.ledger import StoredMessage
 from app.domain.policies import window as windows
-from app.domain.policies.tokens import estimate_prompt
 from app.services.chat.run import ChatRun
 from app.utils.ids import new_id
 
@@ -47,10 +46,12 @@ class Recall:
         messages = request.messages
         if ref is not None and ref.replaces is not None:
             messages = self._asked_again(run, ref.public_id, ref.replaces)
-        run.prompt = _with_window(messages, run.window)
-        run.question = _last_user_text(run.prompt)
-        if run.prompt is not request.messages:
-            run.prompt_tokens = estimate_prompt(run.prompt)
+        prompt = _with_window(messages, run.window)
+        run.question = _last_user_text(prompt)
+        if prompt is request.messages:
+            run.prompt = prompt
+        else:
+            run.set_prompt(prompt)
 
     def _find(self, run: ChatRun, ref: ConversationRef) -> None:
         hot = run.admitted.window if run.admitted else None

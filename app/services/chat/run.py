@@ -15,7 +15,9 @@ from app.domain.hot import Admitted
 from app.domain.ledger import StoredMessage
 from app.domain.money import Price
 from app.domain.policies.metering import believable
+from app.domain.policies.tokens import estimate_prompt
 from app.domain.usage import Usage
+from app.domain.wishes import Source
 from app.services.chat.transcript import Transcript
 from app.services.ledger.away import AwayAdmission
 from app.services.ledger.hold import Hold
@@ -35,6 +37,8 @@ class ChatRun:
     prompt: what is sent; prompt_tokens: its estimated length; asked_tokens: that of what the present attempt was sent,
         which is longer where it goes on from another's answer.
     model, model_key: who answers, and the id of the key it was asked with; settled: the terminal state is written.
+    cached: the answer was kept from an earlier request. sources: what the prompt was given to answer from;
+    images: ids of the files that were drawn.
     transcript: what the caller was sent; own: what the present attempt has said, the same object unless it rescues.
     """
 
@@ -63,8 +67,15 @@ class ChatRun:
     attempts: list[Attempt] = field(default_factory=list)
     ttft_ms: int | None = None
     skipped_chunks: int = 0
+    cached: bool = False
+    sources: list[Source] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
     latency_ms: int = 0
     settled: bool = False
+
+    def set_prompt(self, messages: tuple[Message, ...]) -> None:
+        """Send this instead."""
+        self.prompt, self.prompt_tokens = messages, estimate_prompt(messages)
 
     def begin(self, model: Model, key_id: str, *, rescuing: bool, prompt_tokens: int) -> None:
         """An attempt begins; rescuing: it goes on from what the caller was sent. prompt_tokens: of what it is sent."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from app.domain.events import AttemptStarted, Done
+from app.domain.finished import Finished
 from app.domain.hot import HotSettlement
 from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, State, StoredMessage
 from app.domain.policies.tokens import estimate
@@ -20,11 +22,20 @@ SHOWN_FOR_NUL = "\ufffd"
 
 
 class Settlement:
-    """Writes one terminal row a chat, with both messages where the caller was sent anything."""
+    """Writes one terminal row a chat, with both messages where the caller was sent anything.
 
-    def __init__(self, ledger: Ledger, journal: Journal | None = None) -> None:
+    finished: told of each chat that was settled; must not block.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        journal: Journal | None = None,
+        finished: Callable[[Finished], None] = lambda ended: None,
+    ) -> None:
         self._ledger = ledger
         self._journal = journal
+        self._finished = finished
 
     def accept(self, chat: ChatRun) -> None:
         """From here on the chat gets a row, whatever becomes of this process."""
@@ -49,6 +60,9 @@ class Settlement:
             fallback=chat.fallback,
             degraded=chat.degraded or ("database" if waits else None),
             standing=chat.standing,
+            cached=chat.cached,
+            sources=tuple(chat.sources),
+            images=tuple(chat.images),
         )
 
     @property
@@ -81,6 +95,7 @@ class Settlement:
             self._ledger.release(replace(hot, exchange=(), rebuilt=None, drop=True))
         if chat.trail is not None:
             chat.trail.end()
+        self._finished(_finished(chat, row))
         return waits
 
     def refused(self, chat: ChatRun) -> None:
@@ -119,7 +134,7 @@ class Settlement:
             usage=usage,
             charge=self._charge(chat, usage),
             price=model.price,
-            cached=False,
+            cached=chat.cached,
             fallback=chat.fallback,
             skipped_chunks=chat.skipped_chunks,
             ttft_ms=chat.ttft_ms,
@@ -135,7 +150,14 @@ class Settlement:
         prompt_id = chat.request.prompt_id
         # A model may say NUL and the caller gets it; PostgreSQL keeps none.
         text = chat.transcript.text.replace(NUL, SHOWN_FOR_NUL)
-        question = StoredMessage(prompt_id, "user", chat.question, estimate(chat.question), chat.created_at)
+        question = StoredMessage(
+            prompt_id,
+            "user",
+            chat.question,
+            estimate(chat.question),
+            chat.created_at,
+            attachments=chat.request.wishes.attachments or None,
+        )
         answer = StoredMessage(
             prompt_id,
             "assistant",
@@ -145,6 +167,8 @@ class Settlement:
             model=chat.model.name if chat.model else None,
             state=state,
             reasoning=chat.transcript.reasoning.replace(NUL, SHOWN_FOR_NUL) or None,
+            sources=tuple(chat.sources) or None,
+            images=tuple(chat.images) or None,
         )
         return question, answer
 
@@ -159,6 +183,7 @@ class Settlement:
             is_new=chat.is_new,
             title=" ".join(chat.question.split())[:TITLE_LENGTH],
             replaces=ref.replaces,
+            template=chat.request.wishes.template,
         )
 
     def _hot(self, chat: ChatRun, exchange: tuple[StoredMessage, ...], row: LedgerRow | None) -> HotSettlement:
@@ -184,6 +209,19 @@ class Settlement:
             alone=chat.admitted is None,
             committed_after=monotonic(),
         )
+
+
+def _finished(chat: ChatRun, row: LedgerRow) -> Finished:
+    answered = chat.attempts[-1] if chat.attempts else None
+    return Finished(
+        request=chat.request,
+        row=row,
+        question=chat.question,
+        answer=chat.transcript.text,
+        conversation=chat.row_id,
+        reason=answered.reason if answered else None,
+        window=len(chat.window),
+    )
 
 
 def _opening(chat: ChatRun) -> Opening:

@@ -1,0 +1,58 @@
+"""The routes, by door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.bootstrap.house import House
+from app.middleware.readiness import Readiness
+from app.repositories.audit import Audit
+from app.repositories.budgets import Budgets
+from app.repositories.reports import Reports
+from app.repositories.requests import Requests
+from app.routes import (
+    admin_accounts,
+    admin_audit,
+    admin_catalogue,
+    auth,
+    chat,
+    conversations,
+    health,
+    keys,
+    openai,
+    pages,
+    profile,
+    receipts,
+    short_auth,
+    short_chat,
+    short_history,
+    stats,
+    usage,
+)
+from app.schemas.blueprint import Blueprint
+from app.services.chat.conversations import ConversationService
+from app.services.chat.idempotency import Idempotency
+from app.services.chat.orchestrator import ChatOrchestrator
+
+
+def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed: Idempotency) -> Iterable[Blueprint]:
+    catalogue = house.shelves.catalogue
+    yield pages.blueprint()
+    yield health.blueprint(readiness)
+    yield auth.blueprint(house.accounts.service, house.accounts.sessions)
+    yield profile.blueprint(house.accounts.service, house.accounts.spending)
+    yield keys.blueprint(house.accounts.keys, house.accounts.spending)
+    yield chat.blueprint(chats, house.in_flight, house.once)
+    yield from openai.blueprints(chats, catalogue, house.in_flight, house.once)
+    yield short_auth.blueprint(house.accounts.service)
+    yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once)
+    kept = house.stores.conversations
+    yield conversations.blueprint(kept, ConversationService(kept, house.stores.hot, keyed, house.forgetters))
+    yield short_history.blueprint(kept)
+    yield receipts.blueprint(Requests(house.stores.database))
+    yield usage.blueprint(Reports(house.stores.database))
+    yield admin_accounts.blueprint(house.accounts.admin, Budgets(house.stores.database), house.accounts.spending)
+    yield admin_audit.blueprint(Audit(house.stores.database))
+    yield admin_catalogue.blueprint(house.shelves.models, house.shelves.keys, catalogue)
+    yield stats.blueprint(Reports(house.stores.database), lambda: house.board.facts(catalogue.snapshot().pools))
+    yield from house.doors

@@ -1,0 +1,70 @@
+"""What the rooms of the house are built from, and where they put what the others need of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flask import Flask
+
+from app.domain.catalogue import Provider
+from app.domain.finished import Finished
+from app.middleware.in_flight import InFlight
+from app.repositories.conversations import Conversations
+from app.repositories.database import Database
+from app.repositories.durable import DurableCommits
+from app.routes.exactly_once import ExactlyOnce
+from app.schemas.blueprint import Blueprint
+from app.services.accounts.room import Accounts
+from app.services.catalogue.room import CatalogueRoom
+from app.services.chat.enrichment import Enrichment
+from app.services.chat.health import HealthBoard
+from app.services.ledger.journal import Journal
+from app.services.ledger.tally import Tally
+from app.settings import Settings
+from app.stores.chat_state import ChatState
+from app.stores.scripts import ScriptRunner
+from app.transport.pooled import PooledTransport
+from app.utils.afterwards import Afterwards
+from app.utils.lifecycle import Lifecycle
+
+MB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept: SQL, Redis or its embedded stand-in, and the classes that speak to them."""
+
+    database: Database
+    redis: ScriptRunner
+    hot: ChatState
+    commits: DurableCommits
+    journal: Journal
+    tally: Tally
+    conversations: Conversations
+    afterwards: Afterwards
+
+
+@dataclass(slots=True)
+class House:
+    """One worker's parts, as far as they are built.
+
+    enrichments: in the order in which they add to a prompt. listeners: told of each chat after its reply. forgetters:
+    told (user id, public id, row id) of each conversation that was deleted. doors: blueprints that rooms bring.
+    """
+
+    app: Flask
+    settings: Settings
+    lifecycle: Lifecycle
+    stores: Stores
+    accounts: Accounts
+    transport: PooledTransport
+    configured: dict[str, Provider]
+    board: HealthBoard
+    shelves: CatalogueRoom
+    in_flight: InFlight
+    once: ExactlyOnce
+    enrichments: list[Enrichment] = field(default_factory=list)
+    listeners: list[Callable[[Finished], None]] = field(default_factory=list)
+    forgetters: list[Callable[[str, str, str], None]] = field(default_factory=list)
+    doors: list[Blueprint] = field(default_factory=list)
