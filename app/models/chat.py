@@ -13,6 +13,7 @@ from app.models.types import Json, Words
 
 LIVE = text("deleted_at IS NULL")
 DEAD = text("deleted_at IS NOT NULL")
+WITH_FILES = text("attachments IS NOT NULL OR images IS NOT NULL")
 
 
 class Conversation(Base):
@@ -44,6 +45,9 @@ class Message(Base):
     """Half of an exchange. Order is prompt_id, and of one prompt_id `user` before `assistant`."""
 
     __tablename__ = "messages"
+    __table_args__ = (
+        Index("ix_messages_with_files", "conversation_id", postgresql_where=WITH_FILES, sqlite_where=WITH_FILES),
+    )
 
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"), primary_key=True)
     prompt_id: Mapped[str] = mapped_column(Id, primary_key=True)

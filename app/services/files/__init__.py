@@ -1,0 +1,1 @@
+"""Files that users keep: sent by them, or drawn for them."""
