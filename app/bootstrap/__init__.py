@@ -13,6 +13,7 @@ from flask import Flask
 
 from app.bootstrap.chats import chats_of
 from app.bootstrap.doors import doors_of
+from app.bootstrap.files import files_of, spool_of
 from app.bootstrap.house import House
 from app.bootstrap.models import catalogue_of, providers
 from app.bootstrap.people import accounts_of
@@ -54,7 +55,11 @@ def build(settings: Settings | None = None) -> Flask:
     keyed = Idempotency(HotClaims(stores.redis), IdempotencyRows(stores.database))
     in_flight = InFlight(lifecycle)
     once = ExactlyOnce(keyed, in_flight, longest_wait=settings.stream_timeout)
-    house = House(app, settings, lifecycle, stores, accounts, transport, configured, board, shelves, in_flight, once)
+    spool = spool_of(settings)
+    files = files_of(settings, stores.database, spool, lifecycle)
+    house = House(
+        app, settings, lifecycle, stores, accounts, transport, configured, board, shelves, in_flight, once, files, spool
+    )
     for room in ROOMS:
         room(house)
     doors = doors_of(house, chats_of(house), readiness, keyed)

@@ -19,6 +19,7 @@ from app.services.accounts.room import Accounts
 from app.services.catalogue.room import CatalogueRoom
 from app.services.chat.enrichment import Enrichment
 from app.services.chat.health import HealthBoard
+from app.services.files.service import FileService
 from app.services.ledger.journal import Journal
 from app.services.ledger.tally import Tally
 from app.settings import Settings
@@ -27,6 +28,7 @@ from app.stores.scripts import ScriptRunner
 from app.transport.pooled import PooledTransport
 from app.utils.afterwards import Afterwards
 from app.utils.lifecycle import Lifecycle
+from app.utils.spooled import SpoolFolder
 
 MB = 2**20
 
@@ -64,6 +66,8 @@ class House:
     shelves: CatalogueRoom
     in_flight: InFlight
     once: ExactlyOnce
+    files: FileService
+    spool: SpoolFolder
     enrichments: list[Enrichment] = field(default_factory=list)
     listeners: list[Callable[[Finished], None]] = field(default_factory=list)
     forgetters: list[Callable[[str, str, str], None]] = field(default_factory=list)

@@ -1,0 +1,41 @@
+"""The files room: where bytes lie, and the service that keeps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.bootstrap.house import MB
+from app.repositories.database import Database
+from app.repositories.files import Files
+from app.services.files.service import FileService
+from app.services.files.sweeping import Sweeping
+from app.settings import Settings
+from app.stores.blob_folder import SPOOL, BlobFolder
+from app.utils.lifecycle import Lifecycle
+from app.utils.pools import ThreadLane
+from app.utils.spooled import SpoolFolder
+
+DISK_THREADS = 4
+"""Of a worker, for reading and writing files and nothing else."""
+
+
+def spool_of(settings: Settings) -> SpoolFolder:
+    """Where bodies of uploads and other large things pass through: beside the blobs, so that keeping is renaming."""
+    return SpoolFolder(_folder(settings) / SPOOL, ThreadLane(DISK_THREADS))
+
+
+def files_of(settings: Settings, database: Database, spool: SpoolFolder, lifecycle: Lifecycle) -> FileService:
+    files = FileService(Files(database, settings.quota_mb * MB), BlobFolder(_folder(settings), spool.lane), spool)
+    sweeping = Sweeping(files, spool)
+    sweeping.start()
+    lifecycle.on_close("disk threads", spool.lane.close)
+    lifecycle.on_close("files", sweeping.stop)
+    return files
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.instance / "uploads" if _is_bucket(settings) else settings.root / settings.files_url
+
+
+def _is_bucket(settings: Settings) -> bool:
+    return settings.files_url.startswith("s3://")
