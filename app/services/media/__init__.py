@@ -1,0 +1,1 @@
+"""Pictures, videos and documents, made into what a model can be shown."""
