@@ -117,32 +117,33 @@ def _blocks(document: Document) -> Iterator[tuple[str, str]]:
 
 def _rows(table: Table) -> Iterator[str]:
     for row in table.rows:
-        # A merged cell is told once for each place it covers.
-        cells = list(dict.fromkeys(cell._tc for cell in row.cells))
-        yield " | ".join(" ".join(tc.itertext()).strip() for tc in cells)
+        # A merged cell stands in each place that it covers.
+        cells = {cell._tc: cell for cell in row.cells}
+        yield " | ".join(cell.text.strip() for cell in cells.values())
 
 
 def _excel(path: str, reading: Reading) -> Iterator[Page]:
     import openpyxl
 
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    left = MAX_ROWS
-    for sheet in book.worksheets:
-        sheet.reset_dimensions()  # what it says of its size need not be so
-        lines: list[str] = []
-        length = 0
-        for row in sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True):
-            left -= 1
-            line = _row(row)
-            if line:
-                lines.append(line)
+    with open(path, "rb") as file:  # by its name openpyxl would take it for what its ending says
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        left = MAX_ROWS
+        for sheet in book.worksheets:
+            lines: list[str] = []
+            length = 0
+            sheet.reset_dimensions()  # what it says of its size need not be so
+            for row in sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True):
+                left -= 1
+                line = _row(row)
                 length += len(line) + 1
-            if left <= 0 or length > reading.most:
-                reading.cut = True
-                break
-        yield Page("\n".join(lines), f"sheet {sheet.title[:120]!r}")
-        if left <= 0:
-            return
+                if line:
+                    lines.append(line)
+                if left <= 0 or length > reading.most:
+                    reading.cut = True
+                    break
+            yield Page("\n".join(lines), f"sheet {sheet.title[:120]!r}")
+            if left <= 0:
+                return
 
 
 def _row(values: tuple[Any, ...]) -> str:

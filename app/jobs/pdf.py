@@ -19,6 +19,8 @@ SCAN_EDGE = 2000
 """Pixels of a drawn page's longest side: 170 dots an inch of A4."""
 FEW = 8
 """Characters up to which a page counts as one without text: a stamp, a page number."""
+_IMAGE = 3
+"""PDFium's FPDF_PAGEOBJ_IMAGE."""
 _PASSWORD = 4
 """PDFium's FPDF_ERR_PASSWORD."""
 
@@ -56,7 +58,8 @@ def pages(path: str, reading: Reading) -> Iterator[Page]:
 def _page(page: PdfPage, number: int, reading: Reading) -> Page:
     text = page.get_textpage().get_text_bounded()
     scan = None
-    if len(text.strip()) <= FEW and _draws(page):
+    length = len(text.strip())
+    if length <= FEW and _draws(page, pictures_only=length > 0):
         if reading.scans > 0:
             reading.scans -= 1
             scan = _drawn(page, number)
@@ -65,9 +68,9 @@ def _page(page: PdfPage, number: int, reading: Reading) -> Page:
     return Page(text, f"page {number}", number, scan)
 
 
-def _draws(page: PdfPage) -> bool:
-    """Whether anything stands on it."""
-    return next(iter(page.get_objects(max_depth=1)), None) is not None
+def _draws(page: PdfPage, *, pictures_only: bool) -> bool:
+    """Whether there is anything on it that may be text to a reader."""
+    return next(iter(page.get_objects(filter=(_IMAGE,) if pictures_only else None, max_depth=2)), None) is not None
 
 
 def _drawn(page: PdfPage, number: int) -> str:

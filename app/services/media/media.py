@@ -120,7 +120,8 @@ class Media:
         pages, unread = list(seen.pages), 0
         for index, scan in scans.items():
             try:
-                pages[index] = replace(pages[index], text=self._ocr(scan, cancel), scanned=True)
+                text = self._ocr(scan, cancel)
+                pages[index] = replace(pages[index], text=text or pages[index].text, scanned=bool(text))
             except InvalidRequest:
                 unread += 1
         notices = (*seen.notices, f"{unread} of its pages could not be read as pictures") if unread else seen.notices
