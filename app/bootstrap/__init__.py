@@ -13,6 +13,7 @@ from flask import Flask
 
 from app.bootstrap.chats import chats_of
 from app.bootstrap.doors import doors_of
+from app.bootstrap.embeddings import embedder_of
 from app.bootstrap.files import files_of, spool_of
 from app.bootstrap.house import House
 from app.bootstrap.models import catalogue_of, providers
@@ -57,8 +58,22 @@ def build(settings: Settings | None = None) -> Flask:
     once = ExactlyOnce(keyed, in_flight, longest_wait=settings.stream_timeout)
     spool = spool_of(settings)
     files = files_of(settings, stores.database, spool, lifecycle)
+    embedder = embedder_of(lifecycle)
     house = House(
-        app, settings, lifecycle, stores, accounts, transport, configured, board, shelves, in_flight, once, files, spool
+        app,
+        settings,
+        lifecycle,
+        stores,
+        accounts,
+        transport,
+        configured,
+        board,
+        shelves,
+        in_flight,
+        once,
+        files,
+        spool,
+        embedder,
     )
     for room in ROOMS:
         room(house)

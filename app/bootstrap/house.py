@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from flask import Flask
 
 from app.domain.catalogue import Provider
+from app.domain.embedding import Embedder
 from app.domain.finished import Finished
 from app.middleware.in_flight import InFlight
 from app.repositories.conversations import Conversations
@@ -53,6 +54,7 @@ class House:
 
     enrichments: in the order in which they add to a prompt. listeners: told of each chat after its reply. forgetters:
     told (user id, public id, row id) of each conversation that was deleted. doors: blueprints that rooms bring.
+    embedder: what EMBEDDINGS_MODEL says; nothing is loaded before its first use.
     """
 
     app: Flask
@@ -68,6 +70,7 @@ class House:
     once: ExactlyOnce
     files: FileService
     spool: SpoolFolder
+    embedder: Embedder
     enrichments: list[Enrichment] = field(default_factory=list)
     listeners: list[Callable[[Finished], None]] = field(default_factory=list)
     forgetters: list[Callable[[str, str, str], None]] = field(default_factory=list)
