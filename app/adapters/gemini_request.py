@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 
 from app.adapters.wire import Encoded, as_json, plain_text, split_data_url
-from app.domain.chat import AudioPart, ImagePart, Message, Part, ProviderCall, TextPart, ToolCall
+from app.domain.chat import AudioPart, FilePart, ImagePart, Message, Part, ProviderCall, TextPart, ToolCall
 
 #: OpenAI's parameters that keep their value under Gemini's name.
 _RENAMED = {
@@ -89,6 +89,8 @@ def _part(part: Part) -> dict[str, Any]:
             return {"inlineData": {"mimeType": media_type, "data": data}}
         case AudioPart(data, form):
             return {"inlineData": {"mimeType": f"audio/{form}", "data": data}}
+        case FilePart():
+            raise TypeError("a file is looked at before a provider is asked")
 
 
 def _function_call(call: ToolCall) -> dict[str, Any]:

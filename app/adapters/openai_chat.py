@@ -20,7 +20,7 @@ from app.adapters.wire import (
     read_chunks,
     usage_of,
 )
-from app.domain.chat import AudioPart, FinishReason, ImagePart, Message, Part, ProviderCall, TextPart
+from app.domain.chat import AudioPart, FilePart, FinishReason, ImagePart, Message, Part, ProviderCall, TextPart
 from app.domain.errors import ProviderFault
 from app.domain.events import Delta, Finish, ProviderEvent, ToolCallPart, UsageReport
 from app.domain.usage import Usage
@@ -99,6 +99,8 @@ def _part(part: Part) -> dict[str, Any]:
             return {"type": "image_url", "image_url": image}
         case AudioPart(data, form):
             return {"type": "input_audio", "input_audio": {"data": data, "format": form}}
+        case FilePart():
+            raise TypeError("a file is looked at before a provider is asked")
 
 
 def decode_reply(body: bytes, answers: Answers) -> Iterator[ProviderEvent]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from app.domain.caller import Caller
@@ -35,7 +36,29 @@ class AudioPart:
     format: str
 
 
-Part = TextPart | ImagePart | AudioPart
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file that is looked at before any provider is asked, and then stands there as text and pictures.
+
+    Given by one of: id, of a file that the caller keeps; data; path, on this machine as long as the request lasts.
+    name: as its sender gave it. content_type: by its content, None where it is not known yet. field: what an error
+    names.
+    """
+
+    field: str
+    id: str | None = None
+    data: bytes | None = None
+    path: Path | None = None
+    name: str = ""
+    content_type: str | None = None
+
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether a model must see to be asked about it, as far as is known."""
+        return self.content_type is not None and self.content_type.startswith(("image/", "video/"))
+
+
+Part = TextPart | ImagePart | AudioPart | FilePart
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +127,10 @@ class ChatRequest:
     @property
     def wants_images(self) -> bool:
         return any(
-            isinstance(part, ImagePart) for m in self.messages if isinstance(m.content, tuple) for part in m.content
+            isinstance(part, ImagePart) or (isinstance(part, FilePart) and part.shows_pictures)
+            for m in self.messages
+            if isinstance(m.content, tuple)
+            for part in m.content
         )
 
     @property

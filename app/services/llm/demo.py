@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from app.domain.chat import AudioPart, ImagePart, Message, ProviderCall, TextPart
+from app.domain.chat import ImagePart, Message, Part, ProviderCall, TextPart
 from app.domain.errors import ProviderFault
 from app.domain.events import Delta, Finish, ProviderEvents, ToolCallPart, UsageReport
 from app.domain.policies.tokens import estimate, estimate_prompt
@@ -92,7 +92,7 @@ def _text(message: Message) -> str:
     return " ".join(_part(part) for part in message.content)
 
 
-def _part(part: TextPart | ImagePart | AudioPart) -> str:
+def _part(part: Part) -> str:
     if isinstance(part, TextPart):
         return part.text
     return "[an image]" if isinstance(part, ImagePart) else "[a sound]"
