@@ -14,7 +14,7 @@ from flask import Flask
 from app.bootstrap.chats import chats_of
 from app.bootstrap.doors import doors_of
 from app.bootstrap.embeddings import embedder_of
-from app.bootstrap.files import files_of, spool_of
+from app.bootstrap.files import files_of, files_room, spool_of
 from app.bootstrap.house import House
 from app.bootstrap.models import catalogue_of, providers
 from app.bootstrap.people import accounts_of
@@ -35,7 +35,7 @@ from app.utils.lifecycle import Lifecycle
 
 VERSION = "0.1.0"
 #: Each adds its enrichments, listeners and doors to the house, before the chats are built.
-ROOMS: tuple[Callable[[House], None], ...] = ()
+ROOMS: tuple[Callable[[House], None], ...] = (files_room,)
 
 
 def build(settings: Settings | None = None) -> Flask:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.bootstrap.house import MB
+from app.bootstrap.house import MB, House
+from app.middleware import uploads
 from app.repositories.database import Database
 from app.repositories.files import Files
+from app.routes import openai_files, short_files
 from app.services.files.service import FileService
 from app.services.files.sweeping import Sweeping
 from app.settings import Settings
@@ -31,6 +33,18 @@ def files_of(settings: Settings, database: Database, spool: SpoolFolder, lifecyc
     lifecycle.on_close("disk threads", spool.lane.close)
     lifecycle.on_close("files", sweeping.stop)
     return files
+
+
+def files_room(house: House) -> None:
+    """The doors; forms with files pass through the spool; what a deleted conversation let go of is taken away."""
+    uploads.register(house.app, house.spool)
+
+    def forget(user_id: str, public_id: str, row_id: str) -> None:
+        house.files.remove_unowned()
+
+    house.forgetters.append(forget)
+    largest = house.settings.max_upload_mb * MB
+    house.doors += [short_files.blueprint(house.files, largest), *openai_files.blueprints(house.files, largest)]
 
 
 def _folder(settings: Settings) -> Path:

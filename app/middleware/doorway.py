@@ -18,6 +18,7 @@ from app.middleware.access_log import AccessLog, WriteLine
 from app.middleware.big_bodies import BigBodies
 from app.middleware.request_id import ENVIRON_KEY, HEADER
 from app.middleware.security_headers import add_security_headers, register_cors
+from app.middleware.upload_body import is_upload
 from app.utils.ids import new_id
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Doorway:
         passage = _Passage(environ, start_response, self._access)
         if not _is_readable(path):
             return passage.refuse(NotFound("there is nothing here"), path, request_id)
-        measured = self._big_bodies.measure(environ)
+        measured = None if is_upload(environ) else self._big_bodies.measure(environ)
         try:
             passage.body = self._inner(environ, passage.start)
         except Exception:  # the last net: what Flask's own handlers let by

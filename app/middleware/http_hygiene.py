@@ -6,7 +6,7 @@ WSGI around WSGI, inside the doorway (which gave the request its id). Costs a fe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,13 @@ from app.domain.errors import (
     Unavailable,
     UnsupportedMedia,
 )
+from app.middleware import upload_body
 from app.middleware.errors import shape_error
 from app.middleware.forwarding import Forwarding, Network
 from app.middleware.hosts import Hosts
 from app.middleware.request_body import has_body, let_go, read_body
 from app.middleware.request_id import ENVIRON_KEY
+from app.middleware.upload_body import UploadBody, is_upload
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -64,7 +66,7 @@ def register(
 
 
 class HttpHygiene:
-    """Counts what is in flight, checks the head, reads the body whole; refusals close the connection."""
+    """Counts what is in flight, checks the head, reads the body (not an upload's); refusals close the connection."""
 
     def __init__(
         self,
@@ -94,6 +96,8 @@ class HttpHygiene:
             self._forwarding.apply(environ)
             self._check_head(environ, path)
             if has_body(environ):
+                if is_upload(environ):
+                    return self._upload(environ, start_response)
                 read_body(environ, self._max_body_bytes, self._body_seconds)
             reply = self._inner(environ, start_response)
         except DomainError as error:
@@ -103,6 +107,13 @@ class HttpHygiene:
             self.open -= 1
             raise
         return _Counted(self, reply)
+
+    def _upload(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """A request whose view reads the body. What it did not read is not taken for the next request."""
+        body = UploadBody(environ, seconds=self._body_seconds, every=self._max_body_bytes)
+        environ[upload_body.ENVIRON_KEY] = environ["wsgi.input"] = body
+        reply = self._inner(environ, body.closing(start_response))
+        return _Counted(self, reply, lambda: None if body.done else let_go(environ.get("gunicorn.socket")))
 
     def _admit(self, path: str) -> None:
         if path in _HEALTH:
@@ -158,11 +169,12 @@ class _Farewell:
 class _Counted:
     """A reply that gives its place back once it is over. The server iterates the app's own iterator."""
 
-    __slots__ = ("_hygiene", "_reply")
+    __slots__ = ("_ended", "_hygiene", "_reply")
 
-    def __init__(self, hygiene: HttpHygiene, reply: Iterable[bytes]) -> None:
+    def __init__(self, hygiene: HttpHygiene, reply: Iterable[bytes], ended: Callable[[], None] | None = None) -> None:
         self._hygiene: HttpHygiene | None = hygiene
         self._reply = reply
+        self._ended = ended
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._reply)
@@ -176,3 +188,5 @@ class _Counted:
                 close()
         finally:
             hygiene.open -= 1
+            if self._ended is not None:
+                self._ended()

@@ -21,7 +21,7 @@ IDLE_SECONDS = 10.0
 _PIECE = 1 << 16
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 4 << 20
-_TOO_SLOW = "the request's body came too slowly"
+TOO_SLOW = "the request's body came too slowly"
 
 
 def has_body(environ: WSGIEnvironment) -> bool:
@@ -55,9 +55,9 @@ def _in_time(environ: WSGIEnvironment, length: int | None, limit: int, seconds: 
     except Timeout as over:
         if over is not timer:
             raise
-        raise RequestTimeout(_TOO_SLOW) from None
+        raise RequestTimeout(TOO_SLOW) from None
     except TimeoutError:
-        raise RequestTimeout(_TOO_SLOW) from None
+        raise RequestTimeout(TOO_SLOW) from None
     except DomainError:
         raise
     except Exception as fault:  # noqa: BLE001 - the server's own kinds; whatever it is, this is no body

@@ -21,6 +21,7 @@ from app.domain.ledger import StoredMessage
 from app.models.chat import Conversation, Message
 from app.models.ledger import Request
 from app.repositories.database import Database
+from app.repositories.files import release_attached
 
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = Select[*tuple[Any, ...]]
@@ -130,9 +131,9 @@ class Conversations:
         return _summary(row)
 
     def delete(self, user_id: str, public_id: str, now: datetime) -> str:
-        """Delete it with its messages and return its row's id. What is still being said into it is not stored.
+        """Delete it with its messages and the files attached only there, and return its row's id.
 
-        Its name may be used again. Raises NotFound.
+        What is still being said into it is not stored. Its name may be used again. Raises NotFound.
         """
         bury = (
             update(Conversation)
@@ -144,6 +145,7 @@ class Conversations:
         def work(session: Session) -> str | None:
             row_id = session.scalar(bury)
             if row_id is not None:
+                release_attached(session, user_id, row_id, now)
                 session.execute(delete(Message).where(Message.conversation_id == row_id))
             return row_id
 

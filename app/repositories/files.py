@@ -45,9 +45,10 @@ class Files:
         self._database = database
         self._quota = quota
 
-    def left(self, user_id: str, now: datetime) -> int:
-        """Bytes of the quota that are left."""
-        return self._quota - self._database.read(lambda session: _used(session, user_id, now))[0]
+    def expect(self, user_id: str, size: int, now: datetime) -> None:
+        """Raises TooLarge with the reason `quota` where so many bytes would be refused now. Nothing is taken."""
+        used, files = self._database.read(lambda session: _used(session, user_id, now))
+        self._check(used, files, size)
 
     def reserve(self, file: StoredFile, blob_id: str, sha256: str) -> None:
         """Take the file's part of its owner's quota before its bytes are written under `blob_id`.
@@ -59,8 +60,7 @@ class Files:
             # The owner's row is held, so that of many at once each sees those before it.
             session.execute(select(UserRow.id).where(UserRow.id == file.user_id).with_for_update())
             used, files = _used(session, file.user_id, file.created_at)
-            if files >= MOST_FILES or used + file.bytes > self._quota:
-                raise self._full(used)
+            self._check(used, files, file.bytes)
             free_at = file.created_at + WRITING
             session.add(Blob(id=blob_id, sha256=sha256, bytes=file.bytes, refs=0, free_at=free_at))
             session.flush()
@@ -184,10 +184,15 @@ class Files:
         query = delete(Blob).where(Blob.id == blob_id, Blob.refs == 0)
         self._database.write(lambda session: session.execute(query) and None)
 
-    def _full(self, used: int) -> TooLarge:
+    def _check(self, used: int, files: int, more: int) -> None:
+        if files < MOST_FILES and used + more <= self._quota:
+            return
         left = max(0, self._quota - used)
-        message = f"Your files may have {self._quota} bytes in all, and be {MOST_FILES}; {left} bytes are left."
-        return TooLarge(message, details={"reason": "quota", "max_bytes": self._quota, "left_bytes": left})
+        raise TooLarge(
+            f"A user may keep {MOST_FILES} files of {self._quota} bytes in all; {left} bytes are left.",
+            field="file",
+            details={"reason": "quota", "max_bytes": self._quota, "left_bytes": left},
+        )
 
 
 def release_attached(session: Session, user_id: str, conversation_row: str, now: datetime) -> None:

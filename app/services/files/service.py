@@ -103,17 +103,24 @@ class FileService:
             yield found.file, path
 
     def page(
-        self, caller: Caller, *, limit: int, after: str | None, purpose: str | None, oldest_first: bool
+        self,
+        caller: Caller,
+        *,
+        limit: int,
+        after: str | None = None,
+        purpose: str | None = None,
+        oldest_first: bool = False,
     ) -> tuple[tuple[StoredFile, ...], bool]:
         """The caller's files, newest first, and whether there are more. A guest has none to show."""
         if caller.is_guest:
             return (), False
         return self._files.page(caller.user_id, limit=limit, after=after, purpose=purpose, oldest_first=oldest_first)
 
-    def delete(self, caller: Caller, name_or_id: str) -> StoredFile:
+    def delete(self, caller: Caller, name_or_id: str, *, by_name: bool = True) -> StoredFile:
         """Delete the file with this id, or the only one with this name. Raises NotFound, Conflict where two bear it."""
-        found = self._named(caller, name_or_id)
-        self._files.delete(caller.user_id, found.file.id, self._now())
+        user_id = caller.user_id
+        found = self._named(caller, name_or_id) if by_name else self._files.get(user_id, name_or_id)
+        self._files.delete(user_id, found.file.id, self._now())
         self.remove_unowned()
         return found.file
 
@@ -125,11 +132,11 @@ class FileService:
         found = self._named(caller, name_or_id)
         return found.file, self._text(found)
 
-    def room(self, caller: Caller) -> int:
-        """Bytes of the caller's quota that are left. Raises Forbidden for a guest."""
+    def expect(self, caller: Caller, size: int) -> None:
+        """Refuse so many bytes before they are read. Raises Forbidden for a guest, TooLarge over the quota."""
         if caller.is_guest:
             raise Forbidden("Guests keep no files; sign in.")
-        return max(0, self._files.left(caller.user_id, self._now()))
+        self._files.expect(caller.user_id, size, self._now())
 
     def spooled(self, content: bytes) -> SpooledFile:
         """Bytes in a file of their own, to be closed. Raises Unavailable."""
