@@ -6,19 +6,15 @@ out: a model shall see what a person sees.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
+from app.domain.policies.quoting import HIDDEN
 from app.jobs import markup, office, pdf
 from app.jobs.child import Answer, Job, Refused, serve
 from app.jobs.pages import Page, Reading
 from app.utils.content_type import decoder_of
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    "\u202a-\u202e\u2060-\u206f\ufe00-\ufe0d\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
-)
 
 
 def load() -> Callable[[Job], Answer]:
@@ -36,7 +32,7 @@ def read(job: Job) -> Answer:
     told = []
     left = reading.most
     for page in pages:
-        text = _HIDDEN.sub("", page.text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+        text = HIDDEN.sub("", page.text.replace("\r\n", "\n").replace("\r", "\n")).strip()
         if len(text) > left:
             text, reading.cut = text[:left], True
         left -= len(text)

@@ -1,0 +1,225 @@
+"""Files of a chat, looked at and put into its prompt: pictures and frames for models that see, text for all."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar, cast
+
+from app.domain.chat import FilePart, ImagePart, Message, Part, TextPart
+from app.domain.errors import InvalidRequest, NotFound, UnsupportedMedia
+from app.domain.events import Notice, Silence
+from app.domain.media import Seen
+from app.domain.policies.quoting import clock, cut_to, plain_name, quoted_file
+from app.domain.policies.tokens import BYTES_A_TOKEN, size_of
+from app.services.chat.run import ChatRun
+from app.services.files.service import FileService
+from app.services.media.media import Media
+from app.utils.beats import beats
+from app.utils.cancel import Cancel
+
+T = TypeVar("T")
+
+HEARTBEAT = 10.0
+MOST_TOKENS, LEAST_TOKENS = 60_000, 1_000
+"""Tokens of text that files may bring into one prompt; and what they may bring however full it is."""
+UNKNOWN_WINDOW = 16_000
+MAX_PICTURES = 64
+"""Of one chat, frames included."""
+
+Fetch = Callable[[str, str, Cancel], bytes]
+"""The bytes behind an address that the caller gave: address, field, cancel. Raises DomainError."""
+Transcribe = Callable[[Path | bytes, str, str, Cancel], str]
+"""The words of a recording: where it is, its name, its content type, cancel. Raises DomainError."""
+
+#: Silences while a file is looked at, and then what stands for it in the prompt.
+Waiting = Generator[Notice | Silence, None, tuple[Part, ...]]
+
+
+@dataclass(slots=True)
+class _Room:
+    """What may still come into one prompt: bytes of text, and pictures."""
+
+    text_bytes: int
+    pictures: int = MAX_PICTURES
+    notices: list[Notice] = field(default_factory=list)
+
+    def tell(self, message: str) -> None:
+        self.notices.append(Notice("attachment", message))
+
+
+class Attachments:
+    """The enrichment that looks at files. fetch, transcribe: None where nobody here can."""
+
+    def __init__(
+        self,
+        media: Media,
+        files: FileService | None,
+        *,
+        fetch: Fetch | None = None,
+        transcribe: Transcribe | None = None,
+    ) -> None:
+        self._media = media
+        self._files = files
+        self.fetch = fetch
+        self.transcribe = transcribe
+
+    def wanted(self, chat: ChatRun) -> bool:
+        request = chat.request
+        return bool(request.wishes.attachments) or any(
+            type(message.content) is tuple and any(isinstance(part, FilePart | ImagePart) for part in message.content)
+            for message in request.messages
+        )
+
+    def enrich(self, chat: ChatRun, cancel: Cancel) -> Iterator[Notice | Silence]:
+        """Raises what `Media.look` does, and NotFound for a file that is not the caller's."""
+        window = chat.plan.candidates[0].model.context_window or UNKNOWN_WINDOW
+        tokens = max(LEAST_TOKENS, min(MOST_TOKENS, window // 2 - chat.prompt_tokens))
+        room = _Room(tokens * BYTES_A_TOKEN)
+        messages = []
+        for message in _with_attached(chat):
+            content = message.content
+            if isinstance(content, tuple):
+                parts: list[Part] = []
+                for part in content:
+                    parts += yield from self._shown(part, chat, room, cancel)
+                message = replace(message, content=tuple(parts))
+            messages.append(message)
+        chat.set_prompt(tuple(messages))
+        yield from room.notices
+
+    def _shown(self, part: Part, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+        if isinstance(part, ImagePart):
+            return (yield from self._picture(part, chat, room, cancel))
+        if not isinstance(part, FilePart):
+            return (part,)
+        with self._opened(part, chat.request.caller.user_id) as given:
+            if (given.content_type or "").startswith("audio/"):
+                return (yield from self._words(given, room, cancel))
+            seen = yield from _silences(lambda: self._look(given, chat, cancel))
+        return _document(given, seen, room) if seen.kind == "document" else _pictures(given, seen, room)
+
+    def _picture(self, part: ImagePart, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+        given = FilePart("messages", data=None if part.url.startswith("https:") else _decoded(part.url))
+
+        def work() -> Seen:
+            if given.data is not None:
+                return self._look(given, chat, cancel)
+            if self.fetch is None:
+                raise InvalidRequest("pictures are not fetched from addresses here", field="image_url")
+            return self._look(replace(given, data=self.fetch(part.url, "image_url", cancel)), chat, cancel)
+
+        seen = yield from _silences(work)
+        if seen.kind == "document":
+            raise UnsupportedMedia("what is sent as a picture is none", field="image_url")
+        return tuple(
+            replace(shown, detail=part.detail) if isinstance(shown, ImagePart) else shown
+            for shown in _pictures(given, seen, room)
+        )
+
+    def _words(self, given: FilePart, room: _Room, cancel: Cancel) -> Waiting:
+        transcribe, source = self.transcribe, given.path or given.data
+        if transcribe is None or source is None:
+            raise UnsupportedMedia("recordings are not read here", field=given.field)
+        kind = given.content_type or ""
+        text = yield from _silences(lambda: transcribe(source, given.name, kind, cancel))
+        return _quoted(given, text, room)
+
+    def _look(self, given: FilePart, chat: ChatRun, cancel: Cancel) -> Seen:
+        caller, source = chat.request.caller, given.path or given.data
+        if source is None:
+            raise InvalidRequest("the file is empty", field=given.field)
+        return self._media.look(
+            source,
+            owner=None if caller.is_guest else caller.user_id,
+            content_type=given.content_type,
+            field=given.field,
+            cancel=cancel,
+        )
+
+    @contextmanager
+    def _opened(self, part: FilePart, user_id: str) -> Iterator[FilePart]:
+        """The part with its bytes or a path to them, and its type by content."""
+        if part.id is None:
+            source = part.path or part.data or b""
+            yield replace(part, content_type=part.content_type or self._media.type_of(source, part.name))
+            return
+        if self._files is None:
+            raise NotFound("there is no such file", field=part.field)
+        with ExitStack() as held:
+            try:
+                file, path = held.enter_context(self._files.local(user_id, part.id))
+            except NotFound as fault:
+                raise NotFound("there is no such file", field=part.field) from fault
+            yield replace(part, path=path, name=file.name, content_type=file.content_type)
+
+
+def _with_attached(chat: ChatRun) -> tuple[Message, ...]:
+    """The prompt with the attached files before the words of its last question."""
+    ids = chat.request.wishes.attachments
+    prompt = chat.prompt
+    if not ids:
+        return prompt
+    files = tuple(FilePart(f"attachments[{index}]", id=file_id) for index, file_id in enumerate(ids))
+    last = max(index for index, message in enumerate(prompt) if message.role == "user")
+    said = prompt[last].content
+    words = said if isinstance(said, tuple) else (TextPart(said or ""),)
+    return (*prompt[:last], replace(prompt[last], content=(*files, *words)), *prompt[last + 1 :])
+
+
+def _silences(work: Callable[[], T]) -> Generator[Silence, None, T]:
+    """What the work returns; a Silence each time a heartbeat is due meanwhile."""
+    waiting = beats(work, HEARTBEAT)
+    with closing(waiting):
+        while True:
+            try:
+                next(waiting)
+            except StopIteration as done:
+                return cast("T", done.value)
+            yield Silence()
+
+
+def _pictures(given: FilePart, seen: Seen, room: _Room) -> tuple[Part, ...]:
+    shown = seen.pictures[: room.pictures]
+    name = f' "{plain_name(given.name)}"' if given.name else ""
+    if len(shown) < len(seen.pictures):
+        room.tell(f"only {MAX_PICTURES} pictures and frames of all files were given to the model")
+    room.pictures -= len(shown)
+    if seen.kind == "video":
+        lead = f"Video{name}, {clock(seen.duration or 0)} long; {len(shown)} of its frames follow, each with its time:"
+    else:
+        lead = f"Picture{name}:" if name else ""
+    parts: list[Part] = [TextPart(lead)] if lead else []
+    for picture in shown:
+        if picture.at is not None and seen.kind == "video":
+            parts.append(TextPart(f"[{clock(picture.at)}]"))
+        parts.append(ImagePart(f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode()}"))
+    return tuple(parts)
+
+
+def _document(given: FilePart, seen: Seen, room: _Room) -> tuple[Part, ...]:
+    for notice in seen.notices:
+        room.tell(f"{plain_name(given.name)}: {notice}")
+    marked = (f"[{page.label}]\n{page.text}" if page.label else page.text for page in seen.pages)
+    return _quoted(given, "\n\n".join(marked), room)
+
+
+def _quoted(given: FilePart, text: str, room: _Room) -> tuple[Part, ...]:
+    whole = size_of(text)
+    if whole > room.text_bytes:
+        text = cut_to(text, room.text_bytes) + "\n[the rest is left out]"
+        share = 100 * room.text_bytes // whole
+        room.tell(f"{plain_name(given.name)} is too long: its first {share} % were given to the model")
+    room.text_bytes = max(0, room.text_bytes - whole)
+    return (TextPart(quoted_file(given.name, given.content_type or "text/plain", text)),)
+
+
+def _decoded(url: str) -> bytes:
+    try:
+        return base64.b64decode(url.partition(",")[2], validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("the picture is no valid base64", field="image_url") from None
