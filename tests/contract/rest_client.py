@@ -103,11 +103,14 @@ class Player:
         self._replies: dict[str, requests.Response] = {}
 
     def play(self, call: Call) -> requests.Response:
+        body = self.resolve(call.body)
+        if call.headers.get("Content-Type", "").startswith("multipart/"):
+            body = body.replace("\n", "\r\n")  # as the editors send forms
         reply = requests.request(
             call.method,
             self.resolve(call.url),
             headers={name: self.resolve(value) for name, value in call.headers.items()},
-            data=self.resolve(call.body).encode() if call.body else None,
+            data=body.encode() if body else None,
             timeout=30,
             allow_redirects=False,
         )

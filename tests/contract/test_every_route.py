@@ -206,11 +206,14 @@ def test_fault_2_17_what_is_anothers_is_404_like_what_is_not_there_at_every_rout
     owner, stranger = Person(live_server.url), Person(live_server.url)
     said = owner.chat("Mine alone")
     key = owner.call("POST", "/api/keys", json={"name": "laptop"}).json()["data"]
+    file = owner.call("POST", "/files/upload", files={"file": ("mine.txt", b"alone")}).json()
     owned = {
         "public_id": said["conversation_id"],
         "session_id": said["conversation_id"],
         "prompt_id": said["prompt_id"],
         "key_id": key["id"],
+        "file_id": file["id"],
+        "filename": file["id"],
     }
     for path, method, _ in operations(document):
         names = set(re.findall(r"\{([^}]+)\}", path)) - {"model_id"}
