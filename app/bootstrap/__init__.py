@@ -18,6 +18,7 @@ from app.bootstrap.files import files_of, files_room, spool_of
 from app.bootstrap.house import House
 from app.bootstrap.models import catalogue_of, providers
 from app.bootstrap.people import accounts_of
+from app.bootstrap.ratings import ratings
 from app.bootstrap.server import App, limit_routes, middleware, readiness_of, shell
 from app.bootstrap.stores import logs_of, stores_of
 from app.middleware.in_flight import InFlight
@@ -35,7 +36,10 @@ from app.utils.lifecycle import Lifecycle
 
 VERSION = "0.1.0"
 #: Each adds its enrichments, listeners and doors to the house, before the chats are built.
-ROOMS: tuple[Callable[[House], None], ...] = (files_room,)
+ROOMS: tuple[Callable[[House], None], ...] = (
+    files_room,
+    ratings,
+)
 
 
 def build(settings: Settings | None = None) -> Flask:

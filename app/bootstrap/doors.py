@@ -8,6 +8,7 @@ from app.bootstrap.house import House
 from app.middleware.readiness import Readiness
 from app.repositories.audit import Audit
 from app.repositories.budgets import Budgets
+from app.repositories.ratings import Ratings
 from app.repositories.reports import Reports
 from app.repositories.requests import Requests
 from app.routes import (
@@ -45,7 +46,7 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield chat.blueprint(chats, house.in_flight, house.once)
     yield from openai.blueprints(chats, catalogue, house.in_flight, house.once)
     yield short_auth.blueprint(house.accounts.service)
-    yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once)
+    yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once, house.averages)
     kept = house.stores.conversations
     yield conversations.blueprint(kept, ConversationService(kept, house.stores.hot, keyed, house.forgetters))
     yield short_history.blueprint(kept)
@@ -54,5 +55,9 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield admin_accounts.blueprint(house.accounts.admin, Budgets(house.stores.database), house.accounts.spending)
     yield admin_audit.blueprint(Audit(house.stores.database))
     yield admin_catalogue.blueprint(house.shelves.models, house.shelves.keys, catalogue)
-    yield stats.blueprint(Reports(house.stores.database), lambda: house.board.facts(catalogue.snapshot().pools))
+    yield stats.blueprint(
+        Reports(house.stores.database),
+        Ratings(house.stores.database),
+        lambda: house.board.facts(catalogue.snapshot().pools),
+    )
     yield from house.doors

@@ -10,6 +10,7 @@ from flask import Flask
 from app.domain.catalogue import Provider
 from app.domain.embedding import Embedder
 from app.domain.finished import Finished
+from app.domain.ratings import Rated
 from app.middleware.in_flight import InFlight
 from app.repositories.conversations import Conversations
 from app.repositories.database import Database
@@ -23,6 +24,7 @@ from app.services.chat.health import HealthBoard
 from app.services.files.service import FileService
 from app.services.ledger.journal import Journal
 from app.services.ledger.tally import Tally
+from app.services.ratings.service import AverageRatings
 from app.settings import Settings
 from app.stores.chat_state import ChatState
 from app.stores.scripts import ScriptRunner
@@ -55,6 +57,7 @@ class House:
     enrichments: in the order in which they add to a prompt. listeners: told of each chat after its reply. forgetters:
     told (user id, public id, row id) of each conversation that was deleted. doors: blueprints that rooms bring.
     embedder: what EMBEDDINGS_MODEL says; nothing is loaded before its first use.
+    rated: told of each rating after its reply. averages: ratings by model, for the list of models.
     """
 
     app: Flask
@@ -75,3 +78,5 @@ class House:
     listeners: list[Callable[[Finished], None]] = field(default_factory=list)
     forgetters: list[Callable[[str, str, str], None]] = field(default_factory=list)
     doors: list[Blueprint] = field(default_factory=list)
+    rated: list[Callable[[Rated], None]] = field(default_factory=list)
+    averages: Callable[[], AverageRatings] = dict

@@ -42,13 +42,14 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class HistoryMessage:
-    """A message as history shows it; facts only with an answer."""
+    """A message as history shows it; facts and rating (1 to 5) only with an answer."""
 
     message: StoredMessage
     facts: LedgerFacts | None
     attachments: Any | None = None
     sources: Any | None = None
     images: Any | None = None
+    rating: int | None = None
 
     @property
     def state(self) -> State | None:

@@ -1,6 +1,18 @@
 """SQLAlchemy tables; no queries, no rules. Importing the package makes the metadata complete."""
 
-from app.models import accounts, audit, budgets, catalogue, chat, files, idempotency, ledger, rollups, secrets
+from app.models import (
+    accounts,
+    audit,
+    budgets,
+    catalogue,
+    chat,
+    files,
+    idempotency,
+    ledger,
+    ratings,
+    rollups,
+    secrets,
+)
 from app.models.base import Base
 
 __all__ = [
@@ -13,6 +25,7 @@ __all__ = [
     "files",
     "idempotency",
     "ledger",
+    "ratings",
     "rollups",
     "secrets",
 ]

@@ -20,6 +20,7 @@ from app.domain.errors import InvalidRequest, NotFound
 from app.domain.ledger import StoredMessage
 from app.models.chat import Conversation, Message
 from app.models.ledger import Request
+from app.models.ratings import RatingRow
 from app.repositories.database import Database
 from app.repositories.files import release_attached
 
@@ -146,6 +147,7 @@ class Conversations:
             row_id = session.scalar(bury)
             if row_id is not None:
                 release_attached(session, user_id, row_id, now)
+                session.execute(_without_words(user_id, row_id))
                 session.execute(delete(Message).where(Message.conversation_id == row_id))
             return row_id
 
@@ -166,7 +168,7 @@ class Conversations:
             home = session.execute(select(*_SUMMARY, Conversation.id).where(_live(user_id, public_id))).first()
             if home is None:
                 return None
-            query = _history(home.id, before).limit(limit + 2)
+            query = _history(user_id, home.id, before).limit(limit + 2)
             rows, more = _whole_exchanges(session.execute(query).all(), limit)
             return History(_summary(home), tuple(_with_facts(row) for row in reversed(rows)), more)
 
@@ -180,10 +182,20 @@ def _live(user_id: str, public_id: str) -> Any:
     return and_(Conversation.user_id == user_id, Conversation.public_id == public_id, Conversation.deleted_at.is_(None))
 
 
-def _history(row_id: str, before: str | None) -> AnySelect:
+def _without_words(user_id: str, row_id: str) -> Any:
+    """What was written of the conversation's answers goes with them; the ratings stay, as the ledger's numbers."""
+    answers = select(Message.prompt_id).where(Message.conversation_id == row_id, Message.role == "assistant")
+    mine = and_(RatingRow.user_id == user_id, RatingRow.prompt_id.in_(answers))
+    return update(RatingRow).where(mine).values(feedback=None)
+
+
+def _history(user_id: str, row_id: str, before: str | None) -> AnySelect:
+    answer = Message.role == "assistant"
+    mine = and_(RatingRow.user_id == user_id, RatingRow.prompt_id == Message.prompt_id, answer)
     query = (
-        select(*_MESSAGE, *_EXTRAS, *_FACTS)
-        .join(Request, and_(Request.prompt_id == Message.prompt_id, Message.role == "assistant"), isouter=True)
+        select(*_MESSAGE, *_EXTRAS, RatingRow.rating, *_FACTS)
+        .join(Request, and_(Request.prompt_id == Message.prompt_id, answer), isouter=True)
+        .join(RatingRow, mine, isouter=True)
         .where(Message.conversation_id == row_id)
         .order_by(*_NEWEST)
     )
@@ -223,8 +235,8 @@ def _stored(row: AnyRow) -> StoredMessage:
 
 
 def _with_facts(row: AnyRow) -> HistoryMessage:
-    facts = LedgerFacts(*row[11:]) if row.provider is not None else None
-    return HistoryMessage(_stored(row), facts, row.attachments, row.sources, row.images)
+    facts = LedgerFacts(*row[12:]) if row.provider is not None else None
+    return HistoryMessage(_stored(row), facts, row.attachments, row.sources, row.images, row.rating)
 
 
 def _unknown() -> NotFound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import orjson
@@ -19,9 +20,17 @@ from app.schemas.json_body import read_json
 from app.services.catalogue.catalogue import Catalogue
 from app.services.chat.idempotency import Lead
 from app.services.chat.orchestrator import ChatOrchestrator
+from app.services.ratings.service import AverageRatings
 
 
-def blueprint(chats: ChatOrchestrator, catalogue: Catalogue, in_flight: InFlight, once: ExactlyOnce) -> Blueprint:
+def blueprint(
+    chats: ChatOrchestrator,
+    catalogue: Catalogue,
+    in_flight: InFlight,
+    once: ExactlyOnce,
+    averages: Callable[[], AverageRatings],
+) -> Blueprint:
+    """averages: everybody's ratings by model."""
     blp = Blueprint("short_chat", __name__, description="Chat for scripts and curl: no envelope.")
 
     @blp.route("/chat", methods=["POST"])
@@ -52,7 +61,7 @@ def blueprint(chats: ChatOrchestrator, catalogue: Catalogue, in_flight: InFlight
     )
     def list_models() -> Response:
         require_caller()
-        body = orjson.dumps(models.short_list(catalogue.snapshot()))
+        body = orjson.dumps(models.short_list(catalogue.snapshot(), averages()))
         return Response(body, content_type="application/json")
 
     return blp

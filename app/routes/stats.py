@@ -8,6 +8,7 @@ from dataclasses import asdict
 from flask import Response
 
 from app.middleware.caller import require_caller, users_only
+from app.repositories.ratings import Ratings
 from app.repositories.reports import Reports
 from app.schemas.base import json_reply
 from app.schemas.blueprint import Blueprint
@@ -15,7 +16,7 @@ from app.schemas.usage import StatsShape, shown_stats
 from app.services.chat.health import KeyFacts
 
 
-def blueprint(reports: Reports, key_facts: Callable[[], Iterable[KeyFacts]]) -> Blueprint:
+def blueprint(reports: Reports, ratings: Ratings, key_facts: Callable[[], Iterable[KeyFacts]]) -> Blueprint:
     """key_facts: what is known of every provider's key, masked."""
     short = Blueprint("stats", __name__, description="Numbers, for scripts and curl.")
 
@@ -25,7 +26,8 @@ def blueprint(reports: Reports, key_facts: Callable[[], Iterable[KeyFacts]]) -> 
     @users_only
     def stats() -> Response:
         caller = require_caller()
-        shown = shown_stats(reports.totals(None if caller.is_admin else caller.user_id))
+        whose = None if caller.is_admin else caller.user_id
+        shown = shown_stats(reports.totals(whose), ratings.totals(whose))
         if caller.is_admin:
             shown["api_key_stats"] = [asdict(facts) for facts in key_facts()]
         return json_reply(shown)

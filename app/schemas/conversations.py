@@ -64,7 +64,7 @@ class MessageSchema(Schema):
     created_at = Moment(required=True)
     state = fields.String(allow_none=True)
     model = fields.String(allow_none=True)
-    rating = fields.Integer(allow_none=True)
+    rating = fields.Integer(allow_none=True, metadata={"description": "1 to 5, of an answer that was rated."})
     attachments = fields.List(fields.String(), metadata={"description": "With a question."})
     provider = fields.String(metadata={"description": "This and what follows: with an answer."})
     latency_ms = fields.Integer()
@@ -147,7 +147,7 @@ def shown_message(row: HistoryMessage) -> dict[str, Any]:
         "created_at": rfc3339(message.created_at),
         "prompt_id": message.prompt_id,
         "state": message.state,
-        "rating": None,
+        "rating": row.rating,
     }
     if message.role == "user":
         shown["attachments"] = row.attachments or []

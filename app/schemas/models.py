@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.domain.catalogue import Model
@@ -30,18 +31,19 @@ def _openai(name: str, owner: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": CREATED, "owned_by": owner}
 
 
-def short_list(snapshot: Snapshot) -> dict[str, Any]:
-    return {"models": [_short(snapshot, model) for model in snapshot.models]}
+def short_list(snapshot: Snapshot, ratings: Mapping[tuple[str, str], float]) -> dict[str, Any]:
+    """ratings: averages by (provider, model)."""
+    return {"models": [_short(snapshot, model, ratings) for model in snapshot.models]}
 
 
-def _short(snapshot: Snapshot, model: Model) -> dict[str, Any]:
+def _short(snapshot: Snapshot, model: Model, ratings: Mapping[tuple[str, str], float]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": snapshot.shown_name(model),
         "provider": model.integration,
         "modalities": {"in": sorted(model.inputs), "out": sorted(model.outputs)},
         "context_window": model.context_window,
         "price": shown_price(model.price),
-        "average_rating": None,
+        "average_rating": ratings.get((model.integration, model.name)),
         "available": model.available,
     }
     if not model.available:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -10,6 +11,7 @@ from marshmallow import ValidationError, fields
 
 from app.domain.money import usd
 from app.domain.policies.histogram import percentile
+from app.domain.ratings import RatingTotals
 from app.domain.reports import Group, ModelTotals, UsageRow
 from app.schemas.base import Choice, Moment, Schema, Text, enveloped
 
@@ -113,17 +115,29 @@ def _percentiles(histogram: int) -> dict[str, int | None]:
     return {name: percentile(histogram, share) for name, share in SHARES.items()}
 
 
-def shown_stats(totals: Iterable[ModelTotals]) -> dict[str, Any]:
-    """Without the keys. Nothing is rated or kept in a cache yet."""
+def shown_stats(totals: Iterable[ModelTotals], ratings: Iterable[RatingTotals]) -> dict[str, Any]:
+    """Without the keys. Nothing is kept in a cache yet."""
     rows = list(totals)
+    rated, points = _by_model(ratings)
     prompts = sum(row.requests for row in rows)
     return {
         "total_prompts": prompts,
         "model_usage": {row.model: row.requests for row in rows},
         "average_latency_ms": round(sum(row.latency_ms for row in rows) / prompts, 1) if prompts else None,
-        "average_rating": None,
-        "model_ratings": {},
+        "average_rating": round(points.total() / rated.total(), 2) if rated else None,
+        "model_ratings": {model: round(points[model] / rated[model], 2) for model in rated},
         "fallback_count": sum(row.fallback for row in rows),
         "cache_hits": sum(row.cached for row in rows),
         "cache_size": 0,
     }
+
+
+def _by_model(ratings: Iterable[RatingTotals]) -> tuple[Counter[str], Counter[str]]:
+    """How many ratings each model name has, whoever serves it, and their sums."""
+    rated: Counter[str] = Counter()
+    points: Counter[str] = Counter()
+    for row in ratings:
+        if row.ratings:
+            rated[row.model] += row.ratings
+            points[row.model] += row.total
+    return rated, points

@@ -28,6 +28,8 @@ SOUND: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/openai/v1/chat/completions"): {"model": "demo", "messages": [{"role": "user", "content": "Hi"}]},
     ("post", "/register"): {"username": "fresh", "password": PASSWORD},
     ("post", "/chat"): {"prompt": "Hello"},
+    ("post", "/api/ratings"): {"prompt_id": UNKNOWN, "rating": 4},
+    ("post", "/rate"): {"prompt_id": UNKNOWN, "rating": 4},
     ("patch", "/api/conversations/{public_id}"): {"title": "New"},
     ("patch", "/api/admin/users/{user_id}"): {"rpm": 5},
     ("post", "/api/admin/keys"): {"user_id": UNKNOWN, "name": "laptop"},
@@ -231,7 +233,7 @@ def test_fault_2_17_what_is_anothers_is_404_like_what_is_not_there_at_every_rout
 
 
 #: Fields and queries that take an id of something a user owns. A name at the short door is each caller's own.
-TAKES_ID = {"conversation_id", "replaces"}
+TAKES_ID = {"conversation_id", "replaces", "prompt_id"}
 LATER = {"template_id", "attachments"}
 OWN_NAME = {"session_id"}
 #: What an admin says whose it is meant to be.
@@ -244,7 +246,7 @@ def test_fault_2_17_anothers_id_in_a_body_or_query_is_404_like_an_unknown_one(
     owner, stranger = Person(live_server.url), Person(live_server.url)
     said = owner.chat("Mine alone")
     own = stranger.chat("Something of my own")
-    ids = {"conversation_id": said["conversation_id"], "replaces": said["prompt_id"]}
+    ids = {"conversation_id": said["conversation_id"], "replaces": said["prompt_id"], "prompt_id": said["prompt_id"]}
     for method, path, schema in bodies(document):
         if path.startswith(ADMIN):
             continue
