@@ -8,10 +8,13 @@ from app.bootstrap.house import House
 from app.domain.finished import Finished
 from app.domain.hot import Epochs
 from app.domain.policies.selection import STRATEGIES
+from app.domain.policies.token_family import vocabulary_of
 from app.factories.llm_service_factory import LLMServiceFactory
+from app.factories.seed_models import SEED_MODELS
 from app.repositories.budgets import Budgets
 from app.repositories.model_rows import ModelRows
 from app.services.catalogue.withdrawals import Withdrawals
+from app.services.chat.counting import Counting
 from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover, RetryRules
 from app.services.chat.orchestrator import ChatOrchestrator
@@ -23,8 +26,18 @@ from app.services.ledger.away import Away
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.ledger import Ledger
 from app.services.ledger.treasury import Treasury
+from app.utils.vocabularies import Vocabularies
 
 log = logging.getLogger(__name__)
+
+
+def counting_of(house: House) -> Counting:
+    """Vocabularies of the models that can answer now are loaded here: later it would hold up whoever asks first."""
+    vocabularies = Vocabularies()
+    configured = {row.integration for row in house.configured.values() if row.credentials}
+    names = {vocabulary_of(model.name) for model in SEED_MODELS if model.chat and model.integration in configured}
+    vocabularies.load(sorted(name for name in names if name is not None))
+    return Counting(vocabularies)
 
 
 def chats_of(house: House) -> ChatOrchestrator:
@@ -71,6 +84,7 @@ def chats_of(house: House) -> ChatOrchestrator:
             lease_ms=int((settings.stream_timeout + settings.shutdown_timeout) * 1000),
             slice_tokens=settings.lease_tokens,
             intends=stores.journal.intends,
+            counting=counting_of(house).of,
         ),
         Recall(stores.conversations, settings.conversation_max_messages, settings.conversation_max_tokens),
         Failover(

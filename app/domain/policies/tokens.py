@@ -1,8 +1,14 @@
-"""How long a text is in tokens, before any provider has counted it."""
+"""How long a text is in tokens, before any provider has counted it.
+
+The heuristic is for models whose vocabulary nobody ships (Claude, Grok). Its weights are thousandths of a token a byte
+of a kind, fitted to the o200k, Llama 3 and DeepSeek vocabularies on prose, code and data; `bench/tokens.py` tells its
+errors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import string
+from collections.abc import Callable, Iterable
 
 from app.domain.chat import ImagePart, Message, TextPart
 from app.domain.events import Delta
@@ -12,9 +18,48 @@ TOKENS_A_MESSAGE = 4
 TOKENS_AN_IMAGE = 765  # OpenAI's published figure for a 1024 x 1024 picture in high detail
 
 
+#: Tokens of a text.
+Count = Callable[[str], int]
+
+_BLANK = b" "
+_LETTERS = string.ascii_letters.encode()
+_DIGITS = string.digits.encode()
+_BREAKS = b"\n\t\r\v\f"
+_PUNCTUATION = string.punctuation.encode()
+_LEADS_OF_TWO = bytes(range(0xC0, 0xE0))
+_LEADS_OF_THREE = bytes(range(0xE0, 0xF0))
+_LEADS_OF_FOUR = bytes(range(0xF0, 0x100))
+_FOLLOWING = bytes(range(0x80, 0xC0))
+_REST = (
+    (_PUNCTUATION, 500),
+    (_BREAKS, 1000),
+    (_DIGITS, 700),
+    (_FOLLOWING, 0),
+    (_LEADS_OF_TWO, 430),
+    (_LEADS_OF_THREE, 780),
+    (_LEADS_OF_FOUR, 2000),
+)
+
+
 def estimate(text: str) -> int:
-    """Tokens of a text by its UTF-8 length: against o200k English +2 %, Chinese +7 %, German +44 %, code -32 %."""
-    return -(-size_of(text) // BYTES_A_TOKEN)
+    """Tokens of a text by the kinds of its bytes, in one pass in C for each kind that it has."""
+    return -(-_thousandths(text.encode("utf-8", "surrogatepass")) // 1000)
+
+
+def _thousandths(data: bytes) -> int:
+    blanks = data.count(_BLANK)
+    rest = data.translate(None, _LETTERS)
+    total = 265 * (len(data) - len(rest)) + 30 * blanks
+    if len(rest) == blanks:
+        return total
+    rest = rest.translate(None, _BLANK)
+    for kind, weight in _REST:
+        left = rest.translate(None, kind)
+        total += weight * (len(rest) - len(left))
+        if not left:
+            return total
+        rest = left
+    return total + 1000 * len(rest)
 
 
 def size_of(text: str) -> int:
@@ -32,25 +77,28 @@ def said_bytes(delta: Delta) -> int:
     return size
 
 
-def estimate_prompt(messages: Iterable[Message]) -> int:
-    """Tokens of a whole prompt: texts, tool calls, a flat figure a picture and a little for each message's frame."""
-    return sum(TOKENS_A_MESSAGE + _content(message) + _calls(message) for message in messages)
+def estimate_prompt(messages: Iterable[Message], count: Count = estimate) -> int:
+    """Tokens of a whole prompt: texts, tool calls, a flat figure a picture and a little for each message's frame.
+
+    count: of a text, by the vocabulary of the model that gets it.
+    """
+    return sum(TOKENS_A_MESSAGE + _content(message, count) + _calls(message, count) for message in messages)
 
 
-def _content(message: Message) -> int:
+def _content(message: Message, count: Count) -> int:
     content = message.content
     if content is None:
         return 0
     if isinstance(content, str):
-        return estimate(content)
+        return count(content)
     total = 0
     for part in content:
         if isinstance(part, TextPart):
-            total += estimate(part.text)
+            total += count(part.text)
         elif isinstance(part, ImagePart):
             total += TOKENS_AN_IMAGE
     return total
 
 
-def _calls(message: Message) -> int:
-    return sum(estimate(call.name) + estimate(call.arguments) for call in message.tool_calls)
+def _calls(message: Message, count: Count) -> int:
+    return sum(count(call.name) + count(call.arguments) for call in message.tool_calls)

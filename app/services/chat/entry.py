@@ -12,7 +12,7 @@ from app.domain.catalogue import Candidate, Model
 from app.domain.errors import DomainError, Unavailable
 from app.domain.hot import Admission, Epochs
 from app.domain.policies.lease import answer_tokens, budget_spent
-from app.domain.policies.tokens import estimate_prompt
+from app.domain.policies.tokens import Count, estimate_prompt
 from app.services.chat.run import ChatRun
 from app.services.ledger.away import AwayAdmission
 from app.services.ledger.bounds import BoundsBook
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 class Entry:
     """saw: told the epochs that came back. lease_ms: how long an in-flight record stands; slice_tokens: output tokens
-    of one renewal of money; intends: told each admission before Redis is asked."""
+    of one renewal of money; intends: told each admission before Redis is asked; counting: see ChatRun."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Entry:
         lease_ms: int,
         slice_tokens: int,
         intends: Callable[[Admission], None] = lambda asked: None,
+        counting: Callable[[Model], Count] | None = None,
     ) -> None:
         self._treasury = treasury
         self._bounds = bounds
@@ -43,6 +44,7 @@ class Entry:
         self._lease_ms = lease_ms
         self._slice_tokens = slice_tokens
         self._intends = intends
+        self._counting = counting
 
     def admit(self, chat: ChatRun) -> None:
         """Set what admission gave, and leave out the candidates whose own limits are reached or whose price nobody
@@ -51,8 +53,9 @@ class Entry:
         Raises RateLimited, BudgetExceeded, InvalidRequest for a request that is larger than a whole limit, and
         Unavailable where Redis is away and this caller is not let in without it.
         """
-        chat.prompt_tokens = estimate_prompt(chat.request.messages)
         candidates = chat.plan.candidates
+        chat.counting, chat.model = self._counting, candidates[0].model
+        chat.prompt_tokens = estimate_prompt(chat.request.messages, chat.count)
         full: DomainError | None = None
         for place, candidate in enumerate(candidates):
             bounds = self._bounds.of(chat.request.caller, candidate.model)

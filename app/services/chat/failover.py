@@ -150,7 +150,7 @@ class Failover:
             max_output=model.max_output,
             reasoning=model.reasoning,
         )
-        asked_tokens = run.prompt_tokens if rescue is None else estimate_prompt(call.messages)
+        asked_tokens = run.prompt_tokens if rescue is None else estimate_prompt(call.messages, run.count)
         run.begin(model, attempt.turn.credential.id, rescuing=rescue is not None, prompt_tokens=asked_tokens)
         service = self._services.service(model.integration)
         patience = timing.patience(attempt.turn, stream=call.stream)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from app.domain.hot import Admitted
 from app.domain.ledger import StoredMessage
 from app.domain.money import Price
 from app.domain.policies.metering import believable
-from app.domain.policies.tokens import estimate_prompt
+from app.domain.policies.tokens import Count, estimate, estimate_prompt
 from app.domain.usage import Usage
 from app.domain.wishes import Source
 from app.services.chat.transcript import Transcript
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 class ChatRun:
     """started: monotonic seconds; created_at: UTC.
 
+    counting: gives what counts a text's tokens as a model does.
     admitted: None where Redis was away at admission; alone: what this worker then decided by itself.
     hold: what it holds of limits and budgets; trail: what a crash leaves of it.
     row_id: the conversation's row, is_new: it has no row yet, unsure: as far as is known, SQL being away; window: what
@@ -46,6 +47,7 @@ class ChatRun:
     plan: Plan
     started: float
     created_at: datetime
+    counting: Callable[[Model], Count] | None = None
     admitted: Admitted | None = None
     alone: AwayAdmission | None = None
     hold: Hold | None = None
@@ -73,9 +75,14 @@ class ChatRun:
     latency_ms: int = 0
     settled: bool = False
 
+    @property
+    def count(self) -> Count:
+        """Tokens of a text for the model that answers, or is the first to be asked."""
+        return estimate if self.counting is None or self.model is None else self.counting(self.model)
+
     def set_prompt(self, messages: tuple[Message, ...]) -> None:
         """Send this instead."""
-        self.prompt, self.prompt_tokens = messages, estimate_prompt(messages)
+        self.prompt, self.prompt_tokens = messages, estimate_prompt(messages, self.count)
 
     def begin(self, model: Model, key_id: str, *, rescuing: bool, prompt_tokens: int) -> None:
         """An attempt begins; rescuing: it goes on from what the caller was sent. prompt_tokens: of what it is sent."""
@@ -108,7 +115,7 @@ class ChatRun:
     def believed_usage(self) -> Usage:
         """The present attempt's: the provider's numbers where they can be true, else counted here: nothing where
         nothing was said."""
-        seen, told = self.own.counted(self.asked_tokens), self.usage
+        seen, told = self.own.counted(self.asked_tokens, self.count), self.usage
         counted = seen if self.own.has_content else Usage(source="counted")
         if told is None:
             return counted

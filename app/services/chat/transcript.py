@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.domain.chat import FinishReason, ToolCall
 from app.domain.events import Answer, Delta, Finish, ToolCallPart
-from app.domain.policies.tokens import estimate
+from app.domain.policies.tokens import Count, estimate
 from app.domain.usage import Usage
 
 
@@ -81,12 +81,12 @@ class Transcript:
     def answers(self) -> tuple[Answer, ...]:
         return tuple(self._choices[index].answer() for index in sorted(self._choices))
 
-    def counted(self, prompt_tokens: int) -> Usage:
+    def counted(self, prompt_tokens: int, count: Count = estimate) -> Usage:
         """Usage where the provider told none: the prompt as estimated and what has been said."""
         said = thought = 0
         for answer in self.answers():
-            thought += estimate(answer.reasoning)
-            said += estimate(answer.text) + sum(estimate(c.name) + estimate(c.arguments) for c in answer.tool_calls)
+            thought += count(answer.reasoning)
+            said += count(answer.text) + sum(count(c.name) + count(c.arguments) for c in answer.tool_calls)
         return Usage(prompt=prompt_tokens, completion=said + thought, reasoning=thought, source="counted")
 
 

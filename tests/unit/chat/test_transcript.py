@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.events import Delta, Finish, ToolCallPart
+from app.domain.policies.tokens import estimate
 from app.services.chat.transcript import Transcript
 
 deltas = st.builds(
@@ -71,4 +72,9 @@ def test_logprobs_of_pieces_are_joined() -> None:
 
 def test_what_was_said_is_counted_thoughts_apart() -> None:
     usage = _folded(Delta("four", "thoughts"), Delta(tool_calls=(ToolCallPart(0, "c", "name", "args"),))).counted(7)
-    assert (usage.prompt, usage.reasoning, usage.completion, usage.source) == (7, 2, 1 + 2 + 2, "counted")
+    assert (usage.prompt, usage.reasoning, usage.completion, usage.source) == (
+        7,
+        estimate("thoughts"),
+        sum(map(estimate, ("four", "thoughts", "name", "args"))),
+        "counted",
+    )
