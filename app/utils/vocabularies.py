@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 Count = Callable[[str], int]
 
-#: Characters that are counted one by one; what is longer is scaled, since counting holds the interpreter: 32,000 blanks,
+#: Characters counted one by one; what is longer is scaled, since counting holds the interpreter: 32,000 blanks,
 #: the worst there is, take 30 ms.
 COUNTED: Final = 32_000
 
