@@ -94,7 +94,7 @@ class ChatRun:
         if not rescuing:
             self.transcript = self.own
         if self.hold is not None and self.hold.metered:
-            self.hold.begin(model, prompt_tokens, self.spent_on(self.attempts))
+            self.hold.begin(model, prompt_tokens, self.spent_on(self.attempts), self.count)
 
     def flowed(self, delta: Delta) -> None:
         """Meter what a provider said, whether or not the caller gets it. Raises BudgetExceeded where it is more than

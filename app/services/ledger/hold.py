@@ -11,8 +11,9 @@ from app.domain.events import Delta
 from app.domain.hot import Grant, Renewal
 from app.domain.money import FREE, PER_MILLION, Price
 from app.domain.policies.lease import budget_spent, cost
-from app.domain.policies.tokens import BYTES_A_TOKEN, said_bytes
+from app.domain.policies.tokens import Count, estimate
 from app.services.ledger.bounds import BoundsBook
+from app.services.ledger.meter import Meter
 from app.services.ledger.treasury import Treasury
 
 ENDLESS = 1 << 62
@@ -27,8 +28,8 @@ class Hold:
     """
 
     __slots__ = (
-        "_answer_tokens", "_before", "_book", "_budgets", "_bytes", "_caller", "_choices", "_day", "_enough", "_fixed",
-        "_granted", "_longest", "_money", "_most_a_choice", "_pieces", "_price", "_prompt_id", "_slice", "_treasury",
+        "_answer_tokens", "_before", "_book", "_budgets", "_caller", "_choices", "_day", "_enough", "_fixed",
+        "_granted", "_longest", "_meter", "_money", "_most_a_choice", "_price", "_prompt_id", "_slice", "_treasury",
         "bounds", "refused",
     )  # fmt: skip
 
@@ -62,7 +63,8 @@ class Hold:
         self._longest = longest
         self._choices = choices
         self._most_a_choice = None if longest is None else longest // choices
-        self._before = self._fixed = self._pieces = self._bytes = self._enough = 0
+        self._before = self._fixed = self._enough = 0
+        self._meter = Meter()
         self._price: Price = FREE
 
     @property
@@ -91,20 +93,19 @@ class Hold:
             return False
         return True
 
-    def begin(self, model: Model, prompt_tokens: int, before: int) -> None:
-        """An attempt begins: its prompt is paid. before: nano-USD that attempts cost which failed."""
+    def begin(self, model: Model, prompt_tokens: int, before: int, count: Count = estimate) -> None:
+        """An attempt begins: its prompt is paid. before: nano-USD that attempts cost which failed; count: tokens of a
+        text for this model."""
         self._price = model.price or FREE
         self._before = before
         self._fixed = self._before + cost(prompt_tokens, self._price.input)
-        self._pieces = self._bytes = 0
+        self._meter = Meter(count)
         self._look_ahead()
 
     def flowed(self, delta: Delta) -> None:
         """Count a piece of the answer. Raises BudgetExceeded where it is more than can be paid for."""
-        self._pieces += 1
-        self._bytes += said_bytes(delta)
-        tokens = max(self._pieces, self._bytes // BYTES_A_TOKEN)
-        if tokens > self._enough:
+        self._meter.add(delta)
+        if self._meter.rough > self._enough and (tokens := self._meter.exact()) > self._enough:
             price = self._price.output
             self._renew(
                 self._fixed + cost(tokens + self._slice, price) - self._granted,
@@ -133,9 +134,9 @@ class Hold:
 
     def _so_far(self) -> int:
         """Nano-USD that all attempts came to, the one that ended last and is not in `_before` yet among them."""
-        if not self._pieces:
+        if not self._meter.begun:
             return self._before
-        return self._fixed + cost(max(self._pieces, self._bytes // BYTES_A_TOKEN), self._price.output)
+        return self._fixed + cost(self._meter.exact(), self._price.output)
 
     def _look_ahead(self) -> None:
         """The tokens of output up to which what is held is enough: any, where it pays all that the caller allows."""

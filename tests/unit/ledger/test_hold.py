@@ -14,6 +14,7 @@ from app.domain.errors import BudgetExceeded, RateLimited
 from app.domain.events import Delta, ToolCallPart
 from app.domain.hot import Admission, Admitted, Grant, Renewal, Unbuilt
 from app.domain.money import Price
+from app.domain.policies.tokens import size_of
 from app.services.ledger.away import Away
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.hold import Hold
@@ -72,11 +73,15 @@ def hold(till: Till, granted: int, *, longest: int | None = None, leased: int = 
     )
 
 
+def by_bytes(text: str) -> int:
+    return -(-size_of(text) // 4)
+
+
 def speak(held: Hold, tokens: int) -> int:
     """How many pieces of a token each came through."""
     for n in range(tokens):
         try:
-            held.flowed(Delta("x"))
+            held.flowed(Delta(" abc"))
         except BudgetExceeded:
             return n
     return tokens
@@ -85,7 +90,7 @@ def speak(held: Hold, tokens: int) -> int:
 def test_it_renews_a_slice_at_a_time_and_never_before_it_must() -> None:
     till = Till(1_000)
     held = hold(till, 110)
-    held.begin(EVEN, 10, 0)
+    held.begin(EVEN, 10, 0, by_bytes)
     assert speak(held, 100) == 100
     assert till.asked == []
     assert speak(held, 65) == 65
@@ -94,19 +99,19 @@ def test_it_renews_a_slice_at_a_time_and_never_before_it_must() -> None:
 
 def test_fault_5_14_it_ends_where_nothing_is_left() -> None:
     held = hold(Till(30), 110)
-    held.begin(EVEN, 10, 0)
+    held.begin(EVEN, 10, 0, by_bytes)
     assert speak(held, 1_000) == 130
 
 
 def test_an_answer_that_is_paid_to_its_last_token_is_not_cut() -> None:
     held = hold(Till(0), 110, longest=100)
-    held.begin(EVEN, 10, 0)
+    held.begin(EVEN, 10, 0, by_bytes)
     assert speak(held, 500) == 500
 
 
 def test_fault_5_11_what_failed_attempts_cost_is_not_there_for_the_next() -> None:
     held = hold(Till(0), 110)
-    held.begin(EVEN, 10, 60)
+    held.begin(EVEN, 10, 60, by_bytes)
     assert speak(held, 1_000) == 40
 
 
@@ -158,14 +163,14 @@ def test_near_the_cap_the_provider_must_stream(
     "piece",
     [
         Delta(tool_calls=(ToolCallPart(0, "c1", "look", "x" * 396),)),
-        Delta("語" * 134),
+        Delta("語" * 133),
         Delta(reasoning="é" * 200),
     ],
     ids=["tool call", "not ascii", "reasoning"],
 )
 def test_a_large_piece_is_as_many_tokens_as_it_has_bytes_for(piece: Delta) -> None:
     held = hold(Till(0), 110)
-    held.begin(EVEN, 10, 0)
+    held.begin(EVEN, 10, 0, by_bytes)
     held.flowed(piece)
     with pytest.raises(BudgetExceeded):
         held.flowed(piece)
@@ -173,13 +178,13 @@ def test_a_large_piece_is_as_many_tokens_as_it_has_bytes_for(piece: Delta) -> No
 
 def test_fault_5_11_what_the_attempt_cost_that_just_failed_is_not_there_for_the_next() -> None:
     held = hold(Till(0), 110, longest=40)
-    held.begin(EVEN, 10, 0)
+    held.begin(EVEN, 10, 0, by_bytes)
     assert held.may_ask(EVEN, 60)
     assert not held.near_the_cap(EVEN, 10)
     assert speak(held, 50) == 50
     assert not held.may_ask(EVEN, 60)
     assert held.near_the_cap(EVEN, 20)
-    held.begin(EVEN, 10, 60)
+    held.begin(EVEN, 10, 60, by_bytes)
     assert held.may_ask(EVEN, 49)
     assert not held.may_ask(EVEN, 50)
 
