@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CHATS = frozenset({"/llm/chat", "/chat", "/v1/chat/completions", "/openai/v1/chat/completions"})
 #: Asked by load balancers and monitors, which are many behind one address.
 WATCHED = frozenset({"/api/health", "/api/ready", "/metrics"})
+#: The page and its files, the same bytes for everybody, out of memory: a first visit asks for some fifty of them.
+PAGE = ("/static/", "/c/", "/app/")
 WINDOW = 60.0
 _WHO = "onedoor.routes_caller"
 
@@ -44,15 +46,16 @@ def register(app: Flask, a_minute: int, *, redis_url: str | None, redis_options:
         hooks[None].pop()
     # One scope: a caller's calls of all routes together.
     count = limiter.shared_limit(f"{a_minute} per minute", scope="routes")
-    guarded = {rule.endpoint: rule for rule in app.url_map.iter_rules() if rule.rule not in CHATS | WATCHED}
+    counted = [rule for rule in app.url_map.iter_rules() if not rule.rule.startswith(PAGE)]
+    guarded = {rule.endpoint: rule for rule in counted if rule.rule not in CHATS | WATCHED}
     for endpoint, rule in guarded.items():
-        counted = count(app.view_functions[endpoint])
-        app.view_functions[endpoint] = _guarded(counted, limiter, _is_public(rule))
+        view = count(app.view_functions[endpoint])
+        app.view_functions[endpoint] = _guarded(view, limiter, _is_public(rule))
 
 
 def _is_public(rule: Rule) -> bool:
     methods = {method.lower() for method in rule.methods or ()} - {"head", "options"}
-    return rule.rule.startswith("/static") or any((method, rule.rule) in PUBLIC for method in methods)
+    return any((method, rule.rule) in PUBLIC for method in methods)
 
 
 def _guarded(view: Callable[..., Any], limiter: Limiter, public: bool) -> Callable[..., Any]:

@@ -1,0 +1,2 @@
+// The words of the views beside the chat.
+export const ADMIN = {};
