@@ -16,6 +16,7 @@ from app.bootstrap.doors import doors_of
 from app.bootstrap.embeddings import embedder_of
 from app.bootstrap.files import files_of, files_room, spool_of
 from app.bootstrap.house import House
+from app.bootstrap.media import media_room
 from app.bootstrap.models import catalogue_of, providers
 from app.bootstrap.people import accounts_of
 from app.bootstrap.ratings import ratings
@@ -38,6 +39,7 @@ VERSION = "0.1.0"
 #: Each adds its enrichments, listeners and doors to the house, before the chats are built.
 ROOMS: tuple[Callable[[House], None], ...] = (
     files_room,
+    media_room,
     ratings,
 )
 

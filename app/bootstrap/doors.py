@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.bootstrap.house import House
+from app.bootstrap.house import MB, House
 from app.middleware.readiness import Readiness
 from app.repositories.audit import Audit
 from app.repositories.budgets import Budgets
@@ -19,6 +19,7 @@ from app.routes import (
     chat,
     conversations,
     health,
+    infer,
     keys,
     openai,
     pages,
@@ -47,6 +48,7 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield from openai.blueprints(chats, catalogue, house.in_flight, house.once)
     yield short_auth.blueprint(house.accounts.service)
     yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once, house.averages)
+    yield infer.blueprint(chats, house.in_flight, house.once, house.settings.max_upload_mb * MB)
     kept = house.stores.conversations
     yield conversations.blueprint(kept, ConversationService(kept, house.stores.hot, keyed, house.forgetters))
     yield short_history.blueprint(kept)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.bootstrap.house import MB
+from app.bootstrap.house import MB, House
+from app.services.chat.attachments import Attachments
 from app.services.media.media import Media
 from app.stores.seen_folder import SeenFolder
 from app.utils.children import Children, Limits
 
 KEPT_MB = 256
+
+
+def media_room(house: House) -> None:
+    """Files of chats are looked at before a provider is asked; the files room reads text with the same children."""
+    media = readers(house.settings.instance / "media", frames=house.settings.video_max_frames)
+    house.files.extract = media.read_document
+    house.enrichments.append(Attachments(media, house.files))
+    house.lifecycle.on_close("media", media.close)
 
 
 def readers(folder: Path, *, frames: int) -> Media:

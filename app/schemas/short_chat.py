@@ -41,7 +41,7 @@ def parse_chat(
         caller=caller,
         model=checks.model(query),
         messages=(Message("user", prompt),),
-        conversation=_session(body),
+        conversation=session(body),
         drain=drain,
         wishes=Wishes(cache="off") if ignores_cache else NO_WISHES,
     )
@@ -54,7 +54,8 @@ def _ignores_cache(query: Mapping[str, str]) -> bool:
     return said in ("true", "1")
 
 
-def _session(body: dict[str, Any]) -> ConversationRef:
+def session(body: Mapping[str, Any]) -> ConversationRef:
+    """The session that is named; a fresh one where none is. Raises InvalidRequest."""
     name = checks.text(body, "session_id", shortest=1, longest=MAX_SESSION)
     if name is None:
         return ConversationRef(new_public_id(), must_exist=False, fresh=True)
