@@ -18,6 +18,7 @@ from app.bootstrap.files import files_of, files_room, spool_of
 from app.bootstrap.house import House
 from app.bootstrap.media import media_room
 from app.bootstrap.models import catalogue_of, providers
+from app.bootstrap.outbound import outbound
 from app.bootstrap.people import accounts_of
 from app.bootstrap.ratings import ratings
 from app.bootstrap.server import App, limit_routes, middleware, readiness_of, shell
@@ -41,6 +42,7 @@ ROOMS: tuple[Callable[[House], None], ...] = (
     files_room,
     media_room,
     ratings,
+    outbound,
 )
 
 

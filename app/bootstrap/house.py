@@ -28,6 +28,8 @@ from app.services.ratings.service import AverageRatings
 from app.settings import Settings
 from app.stores.chat_state import ChatState
 from app.stores.scripts import ScriptRunner
+from app.transport.fetcher import GuardedFetcher
+from app.transport.guarded import Guard
 from app.transport.pooled import PooledTransport
 from app.utils.afterwards import Afterwards
 from app.utils.lifecycle import Lifecycle
@@ -58,6 +60,7 @@ class House:
     told (user id, public id, row id) of each conversation that was deleted. doors: blueprints that rooms bring.
     embedder: what EMBEDDINGS_MODEL says; nothing is loaded before its first use.
     rated: told of each rating after its reply. averages: ratings by model, for the list of models.
+    guard, fetcher: the way out to URLs that others give.
     """
 
     app: Flask
@@ -80,3 +83,8 @@ class House:
     doors: list[Blueprint] = field(default_factory=list)
     rated: list[Callable[[Rated], None]] = field(default_factory=list)
     averages: Callable[[], AverageRatings] = dict
+    guard: Guard = field(default_factory=Guard)
+
+    @property
+    def fetcher(self) -> GuardedFetcher:
+        return GuardedFetcher(self.guard)

@@ -12,8 +12,12 @@ from app.domain.errors import ProviderFault
 MAX_DECODED_BYTES = 32 * 2**20
 
 
+class Overflow(ProviderFault):
+    """What was unpacked is larger than it may be."""
+
+
 class Decoder(Protocol):
-    """Undoes one encoding of one body. Raises ProviderFault: bad_reply on broken data and past MAX_DECODED_BYTES."""
+    """Undoes one encoding of one body. Raises ProviderFault(bad_reply) on broken data, Overflow past its limit."""
 
     def decode(self, data: bytes) -> bytes:
         """The next bytes; b"" where more must come first."""
@@ -22,37 +26,37 @@ class Decoder(Protocol):
         """The body has ended. Raises ProviderFault(cut) where the encoding has not."""
 
 
-def decoder(encoding: str | None) -> Decoder | None:
-    """None where nothing is encoded. Raises ProviderFault(bad_reply) at an unknown encoding."""
+def decoder(encoding: str | None, limit: int = MAX_DECODED_BYTES) -> Decoder | None:
+    """None where nothing is encoded. limit: bytes unpacked. Raises ProviderFault(bad_reply) at an unknown encoding."""
     match (encoding or "identity").strip().lower():
         case "identity" | "":
             return None
         case "gzip" | "x-gzip":
-            return _Zlib(zlib.MAX_WBITS | 16)
+            return _Zlib(zlib.MAX_WBITS | 16, limit)
         case "deflate":
-            return _Deflate()
+            return _Deflate(limit)
         case "br":
-            return _Brotli()
+            return _Brotli(limit)
         case other:
             raise ProviderFault("bad_reply", f"the provider answered in an unknown content encoding {other[:32]!r}")
 
 
 class _Bounded:
-    def __init__(self) -> None:
-        self.left = MAX_DECODED_BYTES
+    def __init__(self, limit: int) -> None:
+        self.limit = self.left = limit
 
     def count(self, out: bytes) -> bytes:
         self.left -= len(out)
         if self.left < 0:
-            raise ProviderFault("bad_reply", f"the provider's reply is larger than {MAX_DECODED_BYTES} bytes unpacked")
+            raise Overflow("bad_reply", f"the provider's reply is larger than {self.limit} bytes unpacked")
         return out
 
 
 class _Zlib(_Bounded):
     """gzip may come in several members, each a stream of its own."""
 
-    def __init__(self, window_bits: int) -> None:
-        super().__init__()
+    def __init__(self, window_bits: int, limit: int) -> None:
+        super().__init__(limit)
         self._window_bits = window_bits
         self._inflate = zlib.decompressobj(window_bits)
         self._begun = False
@@ -81,8 +85,8 @@ class _Zlib(_Bounded):
 class _Deflate(_Zlib):
     """What is called deflate comes in zlib's wrapper, as it should, or bare."""
 
-    def __init__(self) -> None:
-        super().__init__(zlib.MAX_WBITS)
+    def __init__(self, limit: int) -> None:
+        super().__init__(zlib.MAX_WBITS, limit)
 
     def decode(self, data: bytes) -> bytes:
         if data and not self._begun and data[0] & 0x0F != zlib.DEFLATED:
@@ -92,8 +96,8 @@ class _Deflate(_Zlib):
 
 
 class _Brotli(_Bounded):
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
         self._inflate: Any = brotli.Decompressor()
         self._begun = False
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import ssl
 
-import certifi
-from gevent.ssl import create_default_context
-
 from app.domain.errors import ProviderFault
 from app.transport import request as wire
 from app.transport.connection import Connection
@@ -19,6 +16,7 @@ from app.transport.http import HttpRequest
 from app.transport.pool import HostPool
 from app.transport.reply import PooledReply
 from app.transport.resolver import Resolver
+from app.transport.tls import verifying
 from app.utils.cancel import Cancel
 from app.utils.patience import Patience
 
@@ -76,9 +74,5 @@ class PooledTransport:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = create_default_context()
-            self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-            self._tls.set_alpn_protocols(["http/1.1"])
-            if ssl.get_default_verify_paths().cafile is None:  # a slim image has no roots of its own
-                self._tls.load_verify_locations(certifi.where())
+            self._tls = verifying()
         return self._tls

@@ -23,7 +23,8 @@ _getaddrinfo: Callable[..., list[Any]] = monkey.get_original("socket", "getaddri
 
 
 class Resolver:
-    """Looks a name up once however many ask, and remembers the answer for `ttl` seconds.
+    """Looks a name up once however many ask, and remembers the answer for `ttl` seconds (0: not at all; then it
+    does not grow either, whatever names others think of).
 
     threads: look-ups that may hang at once before a further name has to wait; more than there are providers.
     getaddrinfo: what answers, blocking, as `socket.getaddrinfo` does.
@@ -60,10 +61,13 @@ class Resolver:
     def _ask(self, key: tuple[str, int], asked: AsyncResult[list[Address]]) -> None:
         fault = OSError("the look-up was given up")
         try:
-            answer = self._pool.apply(self._getaddrinfo, (key[0], key[1], 0, socket.SOCK_STREAM))
+            answer = self._pool.apply(_outcome, (self._getaddrinfo, key[0], key[1]))
+            if isinstance(answer, Exception):
+                raise answer
             addresses = [(family, sockaddr) for family, _, _, _, sockaddr in answer]
             if addresses:
-                self._known[key] = (time.monotonic() + self._ttl, addresses)
+                if self._ttl:
+                    self._known[key] = (time.monotonic() + self._ttl, addresses)
                 asked.set(addresses)
             fault = socket.gaierror(socket.EAI_NONAME, "the name has no address")
         except OSError as raised:
@@ -74,6 +78,14 @@ class Resolver:
             self._asking.pop(key, None)
             if not asked.ready():
                 asked.set_exception(fault)
+
+
+def _outcome(getaddrinfo: Callable[..., list[Any]], host: str, port: int) -> list[Any] | Exception:
+    # An exception that leaves a gevent pool is printed by the hub as well as raised: a name that is none is no news.
+    try:
+        return getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except Exception as fault:  # noqa: BLE001 - raised again by who asked
+        return fault
 
 
 def _numeric(host: str, port: int) -> Address | None:

@@ -1,0 +1,1 @@
+"""Calls to other hosts on a caller's behalf."""
