@@ -9,7 +9,7 @@ import io
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Any, NoReturn
 
 import gevent
@@ -21,6 +21,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, SSLError
+from urllib3.util.response import assert_header_parsing
 
 from app.domain.errors import ProviderFault
 from app.domain.policies.urls import Target
@@ -38,6 +39,7 @@ class Line:
 
     addresses: checked, tried in turn. until: monotonic seconds. left: bytes that may still come, of the head at
     first; excess: what it is where more come. made: connected and, under TLS, proven; before that nothing was sent.
+    ended: they have nothing more to say.
     """
 
     def __init__(self, addresses: Sequence[Address], until: float, tls: ssl.SSLContext | None) -> None:
@@ -45,6 +47,7 @@ class Line:
         self.left = MAX_HEAD_BYTES
         self.excess = ProviderFault("bad_reply", "the reply's head has no end")
         self.made = False
+        self.ended = False
         self.tls = tls
         self._addresses = addresses
         self._sock: Any = None
@@ -88,6 +91,7 @@ class Line:
 
     def came(self, size: int) -> None:
         """Count them. Raises OSError where there are too many."""
+        self.ended = size == 0
         self.left -= size
         if self.left < 0:
             raise OSError(self.excess.message)
@@ -122,14 +126,14 @@ class GuardedSocket:
 
     def __init__(self, sock: Any, line: Line) -> None:
         self._sock = sock
-        self._line = line
+        self.line = line
 
     def sendall(self, data: Any) -> None:
-        self._sock.settimeout(self._line.before_io())
+        self._sock.settimeout(self.line.before_io())
         self._sock.sendall(data)
 
     def makefile(self, mode: str, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock, self._line), 65_536)
+        return io.BufferedReader(_Reader(self._sock, self.line), 65_536)
 
     def settimeout(self, seconds: float | None) -> None:
         """The line's bounds are what counts."""
@@ -157,7 +161,23 @@ class _Reader(io.RawIOBase):
         return size
 
 
+class _Reply(HTTPResponse):
+    """http.client takes a head that broke off, or that has a line which is no header, for one that ended there."""
+
+    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._line: Line = sock.line
+
+    def begin(self) -> None:
+        super().begin()
+        if self._line.ended:
+            raise HTTPException("the head broke off")
+        assert_header_parsing(self.msg)
+
+
 class _Plain(HTTPConnection):
+    response_class = _Reply
+
     def __init__(self, *args: Any, line: Line, **options: Any) -> None:
         super().__init__(*args, **options)
         self._line = line
@@ -168,6 +188,8 @@ class _Plain(HTTPConnection):
 
 
 class _Secured(HTTPSConnection):
+    response_class = _Reply
+
     def __init__(self, *args: Any, line: Line, **options: Any) -> None:
         super().__init__(*args, **options)
         self._line = line

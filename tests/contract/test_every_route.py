@@ -39,6 +39,10 @@ SOUND: dict[tuple[str, str], dict[str, Any]] = {
     ("patch", "/api/admin/models/{model_id}"): {"active": True},
     ("post", "/api/admin/provider-keys"): {"provider": "groq", "key": "gsk-of-the-tests"},
     ("patch", "/api/admin/provider-keys/{key_id}"): {"key": "gsk-of-the-tests"},
+    ("post", "/api/external/get"): {"url": "http://example.com/"},
+    ("post", "/api/external/post"): {"url": "http://example.com/"},
+    ("post", "/api/external/put"): {"url": "http://example.com/"},
+    ("post", "/api/external/delete"): {"url": "http://example.com/"},
 }
 ADMIN = "/api/admin"
 
