@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fill an empty database: schema, admin, models. Safe to run again: what an admin changed stays as it is."""
+"""Fill an empty database: schema, admin, models, templates. Safe to run again: what an admin changed stays as it is."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ from app.repositories.database import Database
 from app.repositories.migrate import MigrationError, upgrade
 from app.repositories.model_rows import ModelRows
 from app.repositories.secret_fingerprints import SecretFingerprints
+from app.repositories.templates import TemplateRows
 from app.repositories.users import Users
 from app.services.accounts.hashing import PasswordHasher
 from app.services.accounts.keys import KeyService
 from app.services.accounts.service import AccountService
 from app.services.catalogue import seeding
+from app.services.templates.seeding import read_drafts, seed_templates
 from app.settings import PROVIDERS, Settings, SettingsError
 from app.utils.clock import utcnow
 from app.utils.pools import ThreadLane
 
 _TRIES = 10
+TEMPLATES = Path(__file__).resolve().parent / "prompt_templates.json"
 
 #: The setting of a secret that is made where none is given, and its file in the instance folder.
 MADE_SECRETS = {"SECRET_KEY": "secret_key", "JWT_SECRET_KEY": "jwt_secret_key"}
@@ -82,6 +85,7 @@ def _fill_once(settings: Settings, database: Database, lane: ThreadLane) -> None
         now,
     )
     seeding.seed_models(ModelRows(database), _models(settings), now)
+    seed_templates(TemplateRows(database), read_drafts(TEMPLATES), now)
     users = Users(database)
     # Nobody signs in and nothing is taken back here, so neither sessions nor Redis are needed.
     service = AccountService(users, cast(Any, None), PasswordHasher(lane), cast(Any, None), _nothing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.bootstrap.house import MB, House
+from app.bootstrap.templates import templates_of
 from app.middleware.readiness import Readiness
 from app.repositories.audit import Audit
 from app.repositories.budgets import Budgets
@@ -29,6 +30,7 @@ from app.routes import (
     short_chat,
     short_history,
     stats,
+    templates,
     usage,
 )
 from app.schemas.blueprint import Blueprint
@@ -39,19 +41,21 @@ from app.services.chat.orchestrator import ChatOrchestrator
 
 def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed: Idempotency) -> Iterable[Blueprint]:
     catalogue = house.shelves.catalogue
+    texts = templates_of(house.stores.database)
     yield pages.blueprint()
     yield health.blueprint(readiness)
     yield auth.blueprint(house.accounts.service, house.accounts.sessions)
     yield profile.blueprint(house.accounts.service, house.accounts.spending)
     yield keys.blueprint(house.accounts.keys, house.accounts.spending)
-    yield chat.blueprint(chats, house.in_flight, house.once)
+    yield chat.blueprint(chats, house.in_flight, house.once, texts.expand)
     yield from openai.blueprints(chats, catalogue, house.in_flight, house.once)
     yield short_auth.blueprint(house.accounts.service)
-    yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once, house.averages)
+    yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once, texts.expand, house.averages)
     yield infer.blueprint(chats, house.in_flight, house.once, house.settings.max_upload_mb * MB)
     kept = house.stores.conversations
     yield conversations.blueprint(kept, ConversationService(kept, house.stores.hot, keyed, house.forgetters))
     yield short_history.blueprint(kept)
+    yield templates.blueprint(texts)
     yield receipts.blueprint(Requests(house.stores.database))
     yield usage.blueprint(Reports(house.stores.database))
     yield admin_accounts.blueprint(house.accounts.admin, Budgets(house.stores.database), house.accounts.spending)

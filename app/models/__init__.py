@@ -12,6 +12,7 @@ from app.models import (
     ratings,
     rollups,
     secrets,
+    templates,
 )
 from app.models.base import Base
 
@@ -28,4 +29,5 @@ __all__ = [
     "ratings",
     "rollups",
     "secrets",
+    "templates",
 ]

@@ -9,6 +9,7 @@ import orjson
 from flask import Response, request
 
 from app.domain.caller import Caller
+from app.domain.templates import Expand
 from app.middleware.caller import require_caller
 from app.middleware.in_flight import InFlight
 from app.middleware.request_id import request_id
@@ -21,7 +22,7 @@ from app.services.chat.idempotency import Lead
 from app.services.chat.orchestrator import ChatOrchestrator
 
 
-def blueprint(chats: ChatOrchestrator, in_flight: InFlight, once: ExactlyOnce) -> Blueprint:
+def blueprint(chats: ChatOrchestrator, in_flight: InFlight, once: ExactlyOnce, expand: Expand) -> Blueprint:
     blp = Blueprint("chat", __name__, description="Chat as apps use it: conversations kept here.")
 
     @blp.route("/llm/chat", methods=["POST"])
@@ -36,14 +37,14 @@ def blueprint(chats: ChatOrchestrator, in_flight: InFlight, once: ExactlyOnce) -
         return once.reply(caller, partial(reply, caller), partial(words, caller))
 
     def words(caller: Caller, prompt_id: str) -> Writer:
-        asked = app_chat.parse_chat(read_json(), caller, prompt_id, drain=False)
+        asked = app_chat.parse_chat(read_json(), caller, prompt_id, expand, drain=False)
         ref = asked.conversation
         # An id made here is not the one under which the first request's conversation was begun.
         return app_chat.EventWriter(replace(asked, conversation=None) if ref and ref.fresh else asked)
 
     def reply(caller: Caller, lead: Lead | None) -> Response:
         drain = wants_drain()
-        asked = app_chat.parse_chat(read_json(), caller, request_id(), drain=drain)
+        asked = app_chat.parse_chat(read_json(), caller, request_id(), expand, drain=drain)
         if asked.stream:
             return stream(chats, asked, in_flight, client_socket(), app_chat.EventWriter(asked), request.path, lead)
         done = answer(chats, asked, in_flight, client_socket(), lead)

@@ -9,6 +9,7 @@ import orjson
 from flask import Response, request
 
 from app.domain.caller import Caller
+from app.domain.templates import Expand
 from app.middleware.caller import require_caller
 from app.middleware.in_flight import InFlight
 from app.middleware.request_id import request_id
@@ -28,6 +29,7 @@ def blueprint(
     catalogue: Catalogue,
     in_flight: InFlight,
     once: ExactlyOnce,
+    expand: Expand,
     averages: Callable[[], AverageRatings],
 ) -> Blueprint:
     """averages: everybody's ratings by model."""
@@ -49,7 +51,8 @@ def blueprint(
         return once.reply(caller, partial(reply, caller))
 
     def reply(caller: Caller, lead: Lead | None) -> Response:
-        asked = short_chat.parse_chat(read_json(), request.args.to_dict(), caller, request_id(), drain=wants_drain())
+        query, drain = request.args.to_dict(), wants_drain()
+        asked = short_chat.parse_chat(read_json(), query, caller, request_id(), expand, drain=drain)
         done = answer(chats, asked, in_flight, client_socket(), lead)
         body = orjson.dumps(short_chat.reply(asked, done))
         return Response(body, headers=answer_headers(done), content_type="application/json")

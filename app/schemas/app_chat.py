@@ -12,9 +12,10 @@ from app.domain.errors import InvalidRequest
 from app.domain.events import AttemptStarted, Delta, Done, Notice, Restart
 from app.domain.money import usd
 from app.domain.policies.selection import STRATEGIES
+from app.domain.templates import Expand, Expanded
 from app.domain.usage import Usage
 from app.domain.wishes import CacheWish, SearchWish, Source, Wishes
-from app.schemas import checks
+from app.schemas import checks, template_use
 from app.schemas.openai_chat import MAX_FALLBACKS
 from app.schemas.parameters import MAX_COMPLETION_TOKENS
 from app.utils.ids import new_public_id
@@ -44,8 +45,6 @@ FIELDS = frozenset(
 )
 #: What a field may say while the feature behind it is not here yet; any other value is refused by name.
 NOT_YET: dict[str, tuple[Any, ...]] = {
-    "template_id": (),
-    "template_vars": (),
     "cache": (),
     "web_search": (False, "auto"),
     "memory": (False,),
@@ -53,18 +52,19 @@ NOT_YET: dict[str, tuple[Any, ...]] = {
 }
 
 
-def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: bool) -> ChatRequest:
-    """Raises InvalidRequest naming the field."""
+def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, expand: Expand, *, drain: bool) -> ChatRequest:
+    """Raises InvalidRequest naming the field, and what `expand` raises."""
     checks.only(body, FIELDS)
     _refuse_not_yet(body)
     ref = _conversation(body)
     temperature = checks.number(body, "temperature", 0, 2)
+    made = template_use.expanded(body, "message", caller, expand)
     return ChatRequest(
         prompt_id=prompt_id,
         door="app",
         caller=caller,
         model=checks.model(body),
-        messages=_messages(body, ref),
+        messages=_messages(body, ref, made),
         stream=checks.boolean(body, "stream"),
         params={} if temperature is None else {"temperature": temperature},
         max_tokens=checks.integer(body, "max_tokens", 1, MAX_COMPLETION_TOKENS),
@@ -72,16 +72,17 @@ def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: b
         fallbacks=checks.names(body, "fallbacks", MAX_FALLBACKS),
         conversation=ref,
         drain=drain,
-        wishes=_wishes(body),
+        wishes=_wishes(body, made),
     )
 
 
-def _wishes(body: dict[str, Any]) -> Wishes:
+def _wishes(body: dict[str, Any], made: Expanded | None) -> Wishes:
     return Wishes(
         cache=_cache(body),
         memory=checks.boolean(body, "memory") if body.get("memory") is not None else None,
         web_search=_search(body),
         attachments=checks.names(body, "attachments", MAX_ATTACHMENTS, "the id of a file"),
+        template=made.version if made else None,
     )
 
 
@@ -103,9 +104,9 @@ def _search(body: dict[str, Any]) -> SearchWish:
     raise checks.wrong("web_search", "true, false or auto")
 
 
-def _messages(body: dict[str, Any], ref: ConversationRef) -> tuple[Message, ...]:
+def _messages(body: dict[str, Any], ref: ConversationRef, made: Expanded | None) -> tuple[Message, ...]:
     system = checks.text(body, "system", longest=10_000_000)
-    message = checks.text(body, "message", longest=10_000_000)
+    message = made.text if made else checks.text(body, "message", longest=10_000_000)
     if message is None and ref.replaces is None:
         raise InvalidRequest("message is required", field="message")
     if message is not None and not message.strip():

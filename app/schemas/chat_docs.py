@@ -37,10 +37,15 @@ USAGE = {
     ),
 }
 
+TEMPLATE = {
+    "template_id": {**STRING, "description": "A template that says it in place of the text; see /api/templates."},
+    "template_vars": {"type": "object", "description": "Its values by name: strings, numbers, true or false."},
+}
+
 APP_CHAT_BODY = body(
     [],
     {
-        "message": {**STRING, "description": "What the user says. May be left out with `replaces`."},
+        "message": {**STRING, "description": "What the user says. May be left out with `replaces` or a template."},
         "conversation_id": {**STRING, "description": "Goes on with a conversation; left out, one begins."},
         "model": {**STRING, "default": "auto"},
         "strategy": STRING,
@@ -51,8 +56,7 @@ APP_CHAT_BODY = body(
         "ignore_cache": BOOLEAN,
         "fallbacks": {"type": "array", "items": STRING, "maxItems": 8},
         "replaces": {**STRING, "description": "The prompt_id of an exchange that this one takes the place of."},
-        "template_id": STRING,
-        "template_vars": {"type": "object"},
+        **TEMPLATE,
         "cache": STRING,
         "web_search": {"oneOf": [BOOLEAN, STRING]},
         "memory": BOOLEAN,
@@ -136,8 +140,7 @@ SHORT_CHAT_BODY = body(
         "prompt": STRING,
         "session_id": {**STRING, "maxLength": 128},
         "mode": {"type": "string", "enum": ["text", "image", "auto"]},
-        "template_id": STRING,
-        "template_vars": {"type": "object"},
+        **TEMPLATE,
     },
 )
 

@@ -10,8 +10,9 @@ from app.domain.caller import Caller
 from app.domain.chat import ChatRequest, ConversationRef, Message
 from app.domain.errors import InvalidRequest
 from app.domain.events import Done
+from app.domain.templates import Expand, Expanded
 from app.domain.wishes import NO_WISHES, Wishes
-from app.schemas import app_chat, checks
+from app.schemas import app_chat, checks, template_use
 from app.utils.ids import new_public_id
 
 FIELDS = frozenset({"prompt", "template_id", "template_vars", "mode", "session_id"})
@@ -21,18 +22,16 @@ MAX_SESSION = 128
 
 
 def parse_chat(
-    body: dict[str, Any], query: Mapping[str, str], caller: Caller, prompt_id: str, *, drain: bool
+    body: dict[str, Any], query: Mapping[str, str], caller: Caller, prompt_id: str, expand: Expand, *, drain: bool
 ) -> ChatRequest:
-    """Raises InvalidRequest naming the field."""
+    """Raises InvalidRequest naming the field, and what `expand` raises."""
     checks.only(body, FIELDS)
     checks.only(query, QUERY)
-    for name in ("template_id", "template_vars"):
-        if body.get(name) is not None:
-            raise InvalidRequest(f"{name} is not served here yet", field=name)
     if checks.choice(body, "mode", MODES) == "image":
         raise InvalidRequest("no model here draws pictures yet", field="mode")
     ignores_cache = _ignores_cache(query)
-    prompt = checks.text(body, "prompt", longest=10_000_000)
+    made = template_use.expanded(body, "prompt", caller, expand)
+    prompt = made.text if made else checks.text(body, "prompt", longest=10_000_000)
     if prompt is None or not prompt.strip():
         raise InvalidRequest("prompt is required", field="prompt")
     return ChatRequest(
@@ -43,8 +42,14 @@ def parse_chat(
         messages=(Message("user", prompt),),
         conversation=session(body),
         drain=drain,
-        wishes=Wishes(cache="off") if ignores_cache else NO_WISHES,
+        wishes=_wishes(ignores_cache, made),
     )
+
+
+def _wishes(ignores_cache: bool, made: Expanded | None) -> Wishes:
+    if not ignores_cache and made is None:
+        return NO_WISHES
+    return Wishes(cache="off" if ignores_cache else "default", template=made.version if made else None)
 
 
 def _ignores_cache(query: Mapping[str, str]) -> bool:

@@ -31,6 +31,9 @@ SOUND: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/api/ratings"): {"prompt_id": UNKNOWN, "rating": 4},
     ("post", "/rate"): {"prompt_id": UNKNOWN, "rating": 4},
     ("patch", "/api/conversations/{public_id}"): {"title": "New"},
+    ("post", "/api/templates"): {"name": "Greeting", "content": "Hello {{who}}"},
+    ("put", "/api/templates/{template_id}"): {"name": "Other"},
+    ("post", "/api/templates/{template_id}/preview"): {"template_vars": {}},
     ("patch", "/api/admin/users/{user_id}"): {"rpm": 5},
     ("post", "/api/admin/keys"): {"user_id": UNKNOWN, "name": "laptop"},
     ("patch", "/api/admin/keys/{key_id}"): {"name": "laptop"},
@@ -213,7 +216,9 @@ def test_fault_2_17_what_is_anothers_is_404_like_what_is_not_there_at_every_rout
     said = owner.chat("Mine alone")
     key = owner.call("POST", "/api/keys", json={"name": "laptop"}).json()["data"]
     file = owner.call("POST", "/files/upload", files={"file": ("mine.txt", b"alone")}).json()
+    template = owner.call("POST", "/api/templates", json={"name": "t", "content": "x"}).json()["data"]
     owned = {
+        "template_id": template["id"],
         "public_id": said["conversation_id"],
         "session_id": said["conversation_id"],
         "prompt_id": said["prompt_id"],
@@ -237,8 +242,8 @@ def test_fault_2_17_what_is_anothers_is_404_like_what_is_not_there_at_every_rout
 
 
 #: Fields and queries that take an id of something a user owns. A name at the short door is each caller's own.
-TAKES_ID = {"conversation_id", "replaces", "prompt_id"}
-LATER = {"template_id", "attachments"}
+TAKES_ID = {"conversation_id", "replaces", "prompt_id", "template_id"}
+LATER = {"attachments"}
 OWN_NAME = {"session_id"}
 #: What an admin says whose it is meant to be.
 ADMINS = {"user_id"}
@@ -250,12 +255,20 @@ def test_fault_2_17_anothers_id_in_a_body_or_query_is_404_like_an_unknown_one(
     owner, stranger = Person(live_server.url), Person(live_server.url)
     said = owner.chat("Mine alone")
     own = stranger.chat("Something of my own")
-    ids = {"conversation_id": said["conversation_id"], "replaces": said["prompt_id"], "prompt_id": said["prompt_id"]}
+    template = owner.call("POST", "/api/templates", json={"name": "t", "content": "x"}).json()["data"]
+    ids = {
+        "conversation_id": said["conversation_id"],
+        "replaces": said["prompt_id"],
+        "prompt_id": said["prompt_id"],
+        "template_id": template["id"],
+    }
     for method, path, schema in bodies(document):
         if path.startswith(ADMIN):
             continue
         for name in TAKES_ID & schema["properties"].keys():
             base = SOUND[method, path] | ({"conversation_id": own["conversation_id"]} if name == "replaces" else {})
+            if name == "template_id":
+                base = {field: said for field, said in base.items() if field not in ("message", "prompt")}
             foreign, unknown = (stranger.call(method, path, json=base | {name: id_}) for id_ in (ids[name], UNKNOWN))
             assert foreign.status_code == 404, f"{method} {path} {name}: {foreign.text}"
             assert foreign.text == unknown.text
