@@ -12,7 +12,10 @@ from app.routes import openai_files, short_files
 from app.services.files.service import FileService
 from app.services.files.sweeping import Sweeping
 from app.settings import Settings
+from app.stores.blob_bucket import BlobBucket, Bucket
 from app.stores.blob_folder import SPOOL, BlobFolder
+from app.stores.blobs import BlobStore
+from app.stores.s3_signing import S3Keys
 from app.utils.lifecycle import Lifecycle
 from app.utils.pools import ThreadLane
 from app.utils.spooled import SpoolFolder
@@ -27,7 +30,7 @@ def spool_of(settings: Settings) -> SpoolFolder:
 
 
 def files_of(settings: Settings, database: Database, spool: SpoolFolder, lifecycle: Lifecycle) -> FileService:
-    files = FileService(Files(database, settings.quota_mb * MB), BlobFolder(_folder(settings), spool.lane), spool)
+    files = FileService(Files(database, settings.quota_mb * MB), _blobs(settings, spool, lifecycle), spool)
     sweeping = Sweeping(files, spool)
     sweeping.start()
     lifecycle.on_close("disk threads", spool.lane.close)
@@ -45,6 +48,18 @@ def files_room(house: House) -> None:
     house.forgetters.append(forget)
     largest = house.settings.max_upload_mb * MB
     house.doors += [short_files.blueprint(house.files, largest), *openai_files.blueprints(house.files, largest)]
+
+
+def _blobs(settings: Settings, spool: SpoolFolder, lifecycle: Lifecycle) -> BlobStore:
+    if not _is_bucket(settings):
+        return BlobFolder(_folder(settings), spool.lane)
+    from app.transport.bulk import BulkHttp  # its library is 60 ms of start for those who have a folder
+
+    region = settings.s3_region or "us-east-1"
+    http = BulkHttp(settings.connect_timeout)
+    lifecycle.on_close("file store", http.close)
+    keys = S3Keys(settings.s3_access_key or "", settings.s3_secret_key or "", region)
+    return BlobBucket(Bucket.parse(settings.files_url, region), keys, http.ask, spool)
 
 
 def _folder(settings: Settings) -> Path:

@@ -162,6 +162,8 @@ def files_url(value: str) -> str:
     parts = _split(value)
     if parts is None or parts.scheme != "s3" or not parts.hostname or "@" in parts.netloc:
         raise ValueError("must be a folder or s3://bucket/prefix?endpoint=https://…")
+    if parts.query and not re.fullmatch(r"endpoint=https?(?:://|%3[Aa]%2[Ff]%2[Ff])[^&#@\s]+", parts.query):
+        raise ValueError("may have an endpoint beside bucket and prefix, and that is a URL: ?endpoint=https://…")
     return value
 
 

@@ -101,6 +101,8 @@ def test_networks_of_trusted_proxies_are_networks() -> None:
         ("CHROMA_URL", "chroma:8000"),
         ("FILES_URL", "s3://"),
         ("FILES_URL", "ftp://files/x"),
+        ("FILES_URL", "s3://files?endpoint=ftp://x"),
+        ("FILES_URL", "s3://files?region=x"),
         ("DEFAULT_BUDGET", "NaN"),
         ("DEFAULT_BUDGET", "-1"),
         ("DEFAULT_BUDGET", "1e400"),
