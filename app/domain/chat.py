@@ -22,7 +22,8 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """url: a `data:` URL; `https:` ones are fetched by us before they come here. detail: OpenAI's low, high, auto."""
+    """url: a `data:` URL; an `https:` one is fetched by us before a provider sees it. detail: OpenAI's low, high,
+    auto."""
 
     url: str
     detail: str | None = None

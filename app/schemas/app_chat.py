@@ -48,7 +48,6 @@ NOT_YET: dict[str, tuple[Any, ...]] = {
     "cache": (),
     "web_search": (False, "auto"),
     "memory": (False,),
-    "attachments": ([],),
 }
 
 
@@ -81,9 +80,16 @@ def _wishes(body: dict[str, Any], made: Expanded | None) -> Wishes:
         cache=_cache(body),
         memory=checks.boolean(body, "memory") if body.get("memory") is not None else None,
         web_search=_search(body),
-        attachments=checks.names(body, "attachments", MAX_ATTACHMENTS, "the id of a file"),
+        attachments=_attachments(body),
         template=made.version if made else None,
     )
+
+
+def _attachments(body: dict[str, Any]) -> tuple[str, ...]:
+    ids = checks.names(body, "attachments", MAX_ATTACHMENTS, "the id of a file")
+    if ids and len(ids) < len(body["attachments"]):
+        raise InvalidRequest("a file is attached twice", field="attachments")
+    return ids
 
 
 def _cache(body: dict[str, Any]) -> CacheWish:

@@ -9,12 +9,14 @@ import base64
 import binascii
 from typing import Any, cast
 
-from app.domain.chat import AudioPart, ChatRole, ImagePart, Message, Part, TextPart, ToolCall
+from app.domain.chat import AudioPart, ChatRole, FilePart, ImagePart, Message, Part, TextPart, ToolCall
 from app.domain.errors import InvalidRequest, UnsupportedMedia
 from app.schemas.checks import objects, wrong
 
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1_000
+MAX_ADDRESS = 8_192
+MAX_NAME = 1_024
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp", b"BM": "bmp"}
 
@@ -72,15 +74,19 @@ def _part(value: Any, place: str) -> Part:
         return _image(value.get("image_url"), f"{place}.image_url")
     if kind == "input_audio":
         return _audio(value.get("input_audio"), f"{place}.input_audio")
-    raise wrong(f"{place}.type", "one of text, image_url, input_audio")
+    if kind == "file":
+        return _file(value.get("file"), f"{place}.file")
+    raise wrong(f"{place}.type", "one of text, image_url, input_audio, file")
 
 
 def _image(value: Any, place: str) -> ImagePart:
     url, detail = (value.get("url"), value.get("detail")) if type(value) is dict else (value, None)
     if type(url) is not str or detail not in (None, "low", "high", "auto"):
         raise wrong(place, "an object with a url, and a detail of low, high or auto")
+    if url[:8].lower() == "https://" and len(url) <= MAX_ADDRESS:
+        return ImagePart(url, detail)
     if not url.startswith("data:"):
-        raise wrong(f"{place}.url", "a data: URL")
+        raise wrong(f"{place}.url", "a data: or https: URL")
     head, comma, data = url.partition(",")
     if not comma or not head.endswith(";base64"):
         raise wrong(f"{place}.url", "a data: URL in base64")
@@ -93,6 +99,32 @@ def _image(value: Any, place: str) -> ImagePart:
     if not any(decoded.startswith(magic) for magic in PICTURES):
         raise UnsupportedMedia("what is sent as a picture is none that is known here", field=f"{place}.url")
     return ImagePart(url, detail)
+
+
+def _file(value: Any, place: str) -> FilePart:
+    """By `file_id`, or in it as base64 `file_data`, plain or as a data: URL; with a `filename`."""
+    said = value if type(value) is dict else {}
+    file_id, data, name = said.get("file_id"), said.get("file_data"), said.get("filename")
+    if name is not None and (type(name) is not str or len(name) > MAX_NAME):
+        raise wrong(f"{place}.filename", f"a string of at most {MAX_NAME} characters")
+    if (file_id is None) == (data is None):
+        raise wrong(place, "an object with a file_id or file_data")
+    if file_id is not None:
+        if type(file_id) is not str or not 0 < len(file_id) <= 128:
+            raise wrong(f"{place}.file_id", "the id of a file")
+        return FilePart(f"{place}.file_id", id=file_id)
+    if type(data) is not str:
+        raise wrong(f"{place}.file_data", "a file in base64")
+    head, comma, rest = data.partition(",")
+    if comma and not (head.startswith("data:") and head.endswith(";base64")):
+        raise wrong(f"{place}.file_data", "a file in base64")
+    try:
+        raw = base64.b64decode(rest if comma else data, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("the file is no valid base64", field=f"{place}.file_data") from None
+    if not raw:
+        raise InvalidRequest("the file is empty", field=f"{place}.file_data")
+    return FilePart(f"{place}.file_data", data=raw, name=name or "")
 
 
 def _audio(value: Any, place: str) -> AudioPart:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast
 
-from app.domain.chat import FilePart, ImagePart, Message, Part, TextPart
+from app.domain.chat import AudioPart, FilePart, ImagePart, Message, Part, TextPart
 from app.domain.errors import InvalidRequest, NotFound, UnsupportedMedia
 from app.domain.events import Notice, Silence
 from app.domain.media import Seen
@@ -71,7 +71,7 @@ class Attachments:
     def wanted(self, chat: ChatRun) -> bool:
         request = chat.request
         return bool(request.wishes.attachments) or any(
-            type(message.content) is tuple and any(isinstance(part, FilePart | ImagePart) for part in message.content)
+            type(message.content) is tuple and any(type(part) is not TextPart for part in message.content)
             for message in request.messages
         )
 
@@ -81,20 +81,23 @@ class Attachments:
         tokens = max(LEAST_TOKENS, min(MOST_TOKENS, window // 2 - chat.prompt_tokens))
         room = _Room(tokens * BYTES_A_TOKEN)
         messages = []
-        for message in _with_attached(chat):
+        for at, message in enumerate(_with_attached(chat)):
             content = message.content
             if isinstance(content, tuple):
                 parts: list[Part] = []
-                for part in content:
-                    parts += yield from self._shown(part, chat, room, cancel)
+                for index, part in enumerate(content):
+                    field = f"messages[{at}].content[{index}]"
+                    parts += yield from self._shown(part, field, chat, room, cancel)
                 message = replace(message, content=tuple(parts))
             messages.append(message)
         chat.set_prompt(tuple(messages))
         yield from room.notices
 
-    def _shown(self, part: Part, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+    def _shown(self, part: Part, field: str, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
         if isinstance(part, ImagePart):
-            return (yield from self._picture(part, chat, room, cancel))
+            return (yield from self._picture(part, f"{field}.image_url.url", chat, room, cancel))
+        if isinstance(part, AudioPart):
+            return (yield from self._sound(part, f"{field}.input_audio", chat, room, cancel))
         if not isinstance(part, FilePart):
             return (part,)
         with self._opened(part, chat.request.caller.user_id) as given:
@@ -103,28 +106,43 @@ class Attachments:
             seen = yield from _silences(lambda: self._look(given, chat, cancel))
         return _document(given, seen, room) if seen.kind == "document" else _pictures(given, seen, room)
 
-    def _picture(self, part: ImagePart, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
-        given = FilePart("messages", data=None if part.url.startswith("https:") else _decoded(part.url))
+    def _picture(self, part: ImagePart, field: str, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+        if room.pictures <= 0:
+            raise InvalidRequest(f"at most {MAX_PICTURES} pictures go into one chat", field=field)
+        given = FilePart(field)
 
         def work() -> Seen:
-            if given.data is not None:
-                return self._look(given, chat, cancel)
-            if self.fetch is None:
-                raise InvalidRequest("pictures are not fetched from addresses here", field="image_url")
-            return self._look(replace(given, data=self.fetch(part.url, "image_url", cancel)), chat, cancel)
+            raw = _decoded(part.url, field) if part.url.startswith("data:") else self._fetched(part.url, field, cancel)
+            return self._look(replace(given, data=raw), chat, cancel)
 
         seen = yield from _silences(work)
         if seen.kind == "document":
-            raise UnsupportedMedia("what is sent as a picture is none", field="image_url")
+            raise UnsupportedMedia("what is sent as a picture is none", field=field)
         return tuple(
             replace(shown, detail=part.detail) if isinstance(shown, ImagePart) else shown
             for shown in _pictures(given, seen, room)
         )
 
+    def _fetched(self, url: str, field: str, cancel: Cancel) -> bytes:
+        if self.fetch is None:
+            raise InvalidRequest("pictures are not fetched from addresses here", field=field)
+        return self.fetch(url, field, cancel)
+
+    def _sound(self, part: AudioPart, field: str, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+        """As it came, where the model that is asked first hears or nobody here writes down what is said."""
+        candidates = chat.plan.candidates
+        hears = tuple(c for c in candidates if "audio" in c.model.inputs or not c.model.abilities_known)
+        if hears and (self.transcribe is None or hears[0] is candidates[0]):
+            chat.plan = replace(chat.plan, candidates=hears)
+            return (part,)
+        raw = _decoded(f",{part.data}", f"{field}.data")
+        given = FilePart(field, data=raw, name=f"recording.{part.format}", content_type=f"audio/{part.format}")
+        return (yield from self._words(given, room, cancel))
+
     def _words(self, given: FilePart, room: _Room, cancel: Cancel) -> Waiting:
         transcribe, source = self.transcribe, given.path or given.data
         if transcribe is None or source is None:
-            raise UnsupportedMedia("recordings are not read here", field=given.field)
+            raise UnsupportedMedia("no model here hears, and recordings are not written down here", field=given.field)
         kind = given.content_type or ""
         text = yield from _silences(lambda: transcribe(source, given.name, kind, cancel))
         return _quoted(given, text, room)
@@ -218,8 +236,8 @@ def _quoted(given: FilePart, text: str, room: _Room) -> tuple[Part, ...]:
     return (TextPart(quoted_file(given.name, given.content_type or "text/plain", text)),)
 
 
-def _decoded(url: str) -> bytes:
+def _decoded(url: str, field: str) -> bytes:
     try:
         return base64.b64decode(url.partition(",")[2], validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidRequest("the picture is no valid base64", field="image_url") from None
+        raise InvalidRequest("this is no valid base64", field=field) from None
