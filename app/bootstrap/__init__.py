@@ -20,6 +20,7 @@ from app.bootstrap.media import media_room
 from app.bootstrap.models import catalogue_of, providers
 from app.bootstrap.outbound import outbound
 from app.bootstrap.people import accounts_of
+from app.bootstrap.prompt_log import prompt_log
 from app.bootstrap.ratings import ratings
 from app.bootstrap.server import App, limit_routes, middleware, readiness_of, shell
 from app.bootstrap.stores import logs_of, stores_of
@@ -43,6 +44,7 @@ ROOMS: tuple[Callable[[House], None], ...] = (
     media_room,
     ratings,
     outbound,
+    prompt_log,
 )
 
 

@@ -72,6 +72,8 @@ def chats_of(house: House) -> ChatOrchestrator:
     accounts.watch.listeners.append(beat)
 
     def finished(ended: Finished) -> None:
+        for witness in house.at_once:
+            witness(ended)
         for listener in house.listeners:
             stores.afterwards.put(listener, ended)
 

@@ -59,6 +59,7 @@ class House:
     enrichments: in the order in which they add to a prompt. listeners: told of each chat after its reply. forgetters:
     told (user id, public id, row id) of each conversation that was deleted. doors: blueprints that rooms bring.
     embedder: what EMBEDDINGS_MODEL says; nothing is loaded before its first use.
+    at_once: told of each chat in its own greenlet, before its reply ends, and must not take a moment.
     rated: told of each rating after its reply. averages: ratings by model, for the list of models.
     guard, fetcher: the way out to URLs that others give.
     """
@@ -81,6 +82,7 @@ class House:
     listeners: list[Callable[[Finished], None]] = field(default_factory=list)
     forgetters: list[Callable[[str, str, str], None]] = field(default_factory=list)
     doors: list[Blueprint] = field(default_factory=list)
+    at_once: list[Callable[[Finished], object]] = field(default_factory=list)
     rated: list[Callable[[Rated], None]] = field(default_factory=list)
     averages: Callable[[], AverageRatings] = dict
     guard: Guard = field(default_factory=Guard)

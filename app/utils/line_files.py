@@ -11,6 +11,8 @@ import atexit
 import fcntl
 import os
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,21 @@ from gevent import monkey
 
 _PAUSE = 0.1
 _MAX_WAITING = 20_000
+_MAX_BYTES = 64 * 2**20
 _PIECE = 1 << 16
 
 
 class LineFile:
-    """A file of lines that is opened anew where it was renamed, and rotated: name, name.1, … name.keep."""
+    """A file of lines that is opened anew where it was renamed, and rotated: name, name.1, … name.keep.
 
-    def __init__(self, path: Path, max_bytes: int, keep: int) -> None:
+    head: what each file begins with (the names of columns), whichever process makes it.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, keep: int, head: bytes = b"") -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._keep = keep
+        self._head = head
         self._fd = -1
 
     def write(self, data: bytes) -> None:
@@ -36,9 +43,7 @@ class LineFile:
         if os.fstat(fd).st_size + len(data) > self._max_bytes:
             self._rotate()
             fd = self._current()
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
+        _write_all(fd, data)
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -51,7 +56,15 @@ class LineFile:
         if self._fd < 0:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._begin(self._fd)
         return self._fd
+
+    def _begin(self, fd: int) -> None:
+        """Write the head of a new file. Each process comes by here before its first line: none stands before it."""
+        if self._head and os.fstat(fd).st_size == 0:
+            with self._locked():
+                if os.fstat(fd).st_size == 0:
+                    _write_all(fd, self._head)
 
     def _is_ours(self) -> bool:
         """Whether the name still means the file that is open: logrotate and other workers rename it."""
@@ -63,11 +76,17 @@ class LineFile:
         return (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev)
 
     def _rotate(self) -> None:
+        with self._locked():
+            if self._is_ours() and os.fstat(self._fd).st_size > len(self._head):
+                self._shift()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time, of all that write into this folder."""
         lock = os.open(self._path.with_name(".rotate"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self._is_ours() and os.fstat(self._fd).st_size > 0:
-                self._shift()
+            yield
         finally:
             os.close(lock)
 
@@ -80,6 +99,12 @@ class LineFile:
             self._path.unlink()
 
 
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
 class StreamSink:
     """An open descriptor, as standard error."""
 
@@ -87,8 +112,7 @@ class StreamSink:
         self._fd = fd
 
     def write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._fd, data) :]
+        _write_all(self._fd, data)
 
     def close(self) -> None:
         """Nothing: the descriptor is the process's own."""
@@ -103,6 +127,9 @@ class LineWriter:
     def __init__(self) -> None:
         self.lost = 0
         self._waiting: deque[tuple[Sink, bytes]] = deque()
+        # Each is written by one thread alone: their difference is what waits.
+        self._taken = 0
+        self._done = 0
         self._sinks: set[Sink] = set()
         self._closing = False
         self._ended = monkey.get_original("_thread", "allocate_lock")()
@@ -113,10 +140,11 @@ class LineWriter:
         atexit.register(self.close)
 
     def put(self, sink: Sink, line: bytes) -> None:
-        """Take a line (with its LF). Never blocks; past a bound the line is lost and counted."""
-        if len(self._waiting) >= _MAX_WAITING:
+        """Take a line (with its LF). Never blocks; past a bound in lines or bytes the line is lost and counted."""
+        if len(self._waiting) >= _MAX_WAITING or self._taken - self._done > _MAX_BYTES:
             self.lost += 1
         else:
+            self._taken += len(line)
             self._waiting.append((sink, line))
 
     def close(self) -> None:
@@ -157,4 +185,5 @@ class LineWriter:
                 sink.write(b"".join(lines[:count]))
             except OSError:
                 self.lost += count
+            self._done += size
             lines = lines[count:]

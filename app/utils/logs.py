@@ -117,15 +117,16 @@ class Readable(logging.Formatter):
 def _fitting(entry: dict[str, object]) -> str:
     room = _MAX_LINE // 2
     while True:
-        line = _dump({name: _short(value, room, from_end=name == "error") for name, value in entry.items()})
+        line = json_line({name: _short(value, room, from_end=name == "error") for name, value in entry.items()})
         if len(line) * 4 < _MAX_LINE or len(line.encode("utf-8", "backslashreplace")) < _MAX_LINE:
             return line
         room //= 2
         if room < 16:
-            return _dump({name: _short(entry[name], 64) for name in ("time", "level", "logger", "message")})
+            return json_line({name: _short(entry[name], 64) for name in ("time", "level", "logger", "message")})
 
 
-def _dump(entry: dict[str, object]) -> str:
+def json_line(entry: dict[str, object]) -> str:
+    """The entry as JSON on one line, whatever is in it: no character acts on a terminal or ends a line."""
     try:
         line = orjson.dumps(entry, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:  # a lone surrogate, or numbers past 64 bits
