@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,3 +22,14 @@ class Usage:
     @property
     def total(self) -> int:
         return self.prompt + self.completion
+
+
+def sum_of(parts: Sequence[Usage]) -> Usage:
+    """Of several calls as one; the provider's numbers only where all of them are."""
+    return Usage(
+        sum(part.prompt for part in parts),
+        sum(part.completion for part in parts),
+        sum(part.cached for part in parts),
+        sum(part.reasoning for part in parts),
+        "provider" if all(part.source == "provider" for part in parts) else "counted",
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from app.domain.catalogue import Credential, Model, Provider
 from app.domain.policies.addresses import origin
+from app.domain.policies.mixing import MIX, is_mix, pairs
 
 AUTO = "auto"
 IMAGE = "image"
@@ -39,12 +40,12 @@ class Snapshot:
     @property
     def choices(self) -> frozenset[str]:
         """The words that leave the choice among several models to us."""
-        return frozenset({AUTO, IMAGE})
+        return frozenset({AUTO, IMAGE, MIX})
 
     @property
     def aliases(self) -> tuple[str, ...]:
         """The words that stand for a choice and not for one row."""
-        return (AUTO, *(name for name, provider in self.providers.items() if provider.real), IMAGE)
+        return (AUTO, *(name for name, provider in self.providers.items() if provider.real), IMAGE, MIX)
 
     @property
     def pools(self) -> Mapping[str, tuple[Credential, ...]]:
@@ -81,10 +82,27 @@ class Snapshot:
             return self.real or self.demo
         if name == IMAGE:
             return tuple(m for m in self.real if "image" in m.inputs)
+        if is_mix(name):
+            return self._of_mix(name)[1]
         integration, slash, rest = name.partition("/")
         if slash:
             return tuple(m for m in self.by_name.get(rest, ()) if m.integration == integration)
         return self._of_integration(integration)
+
+    def thinkers(self, name: str) -> tuple[Model, ...]:
+        """The rows of the reasoner that a `mix` means, best first."""
+        return self._of_mix(name)[0]
+
+    def _of_mix(self, name: str) -> tuple[tuple[Model, ...], tuple[Model, ...]]:
+        if name == MIX:
+            known = self.real or self.demo
+            thinking = tuple(m for m in known if m.reasoning)
+            return thinking or known[:1], tuple(m for m in known if not m.reasoning) or known
+        for reasoner, writer in pairs(name):
+            found = () if is_mix(reasoner) else self.find(reasoner), () if is_mix(writer) else self.find(writer)
+            if all(found):
+                return found
+        return (), ()
 
     def _of_integration(self, integration: str) -> tuple[Model, ...]:
         rows = [m for m in self.models if m.integration == integration and m.chat]

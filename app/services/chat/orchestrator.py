@@ -13,9 +13,11 @@ from app.domain.errors import DomainError, InternalError, Unavailable
 from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Failed
 from app.domain.ledger import State
 from app.domain.policies.ending import state_of
+from app.domain.policies.mixing import is_mix
 from app.services.chat.enrichment import Enrichment
 from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover
+from app.services.chat.mix import Mix
 from app.services.chat.recall import Recall
 from app.services.chat.run import ChatRun
 from app.services.chat.selector import LLMSelectorService
@@ -46,6 +48,7 @@ class ChatOrchestrator:
         self._entry = entry
         self._recall = recall
         self._failover = failover
+        self._mix = Mix(selector, failover)
         self._settlement = settlement
         self._confirm = confirm
         self._slice_deltas = slice_deltas
@@ -108,7 +111,8 @@ class ChatOrchestrator:
 
     def _call(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
         pieces = 0
-        with closing(self._failover.call(chat, cancel)) as events:
+        callers = self._mix if is_mix(chat.request.model) else self._failover
+        with closing(callers.call(chat, cancel)) as events:
             for event in events:
                 yield event
                 if type(event) is Delta:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain.caller import Standing
-from app.domain.catalogue import Model, Plan
+from app.domain.catalogue import Candidate, Model, Plan
 from app.domain.chat import ChatRequest, Message
 from app.domain.events import Attempt, Delta
 from app.domain.hot import Admitted
@@ -38,6 +38,8 @@ class ChatRun:
     prompt: what is sent; prompt_tokens: its estimated length; asked_tokens: that of what the present attempt was sent,
         which is longer where it goes on from another's answer.
     model, model_key: who answers, and the id of the key it was asked with; settled: the terminal state is written.
+    thoughts: what another model thought of it, which the caller was sent as reasoning; others: who else was asked than
+        the plan has; asides: the attempts (by n) that belong to the answer beside the one that gave it.
     cached: the answer was kept from an earlier request. sources: what the prompt was given to answer from;
     images: ids of the files that were drawn.
     transcript: what the caller was sent; own: what the present attempt has said, the same object unless it rescues.
@@ -69,6 +71,9 @@ class ChatRun:
     attempts: list[Attempt] = field(default_factory=list)
     ttft_ms: int | None = None
     skipped_chunks: int = 0
+    thoughts: str = ""
+    others: tuple[Candidate, ...] = ()
+    asides: set[int] = field(default_factory=set)
     cached: bool = False
     sources: list[Source] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
@@ -143,6 +148,16 @@ class ChatRun:
             reasons=bool(model and model.reasoning),
         )
 
+    @property
+    def sent(self) -> bool:
+        """Whether the caller may have been sent something."""
+        return bool(self.thoughts) or self.transcript.has_content
+
+    @property
+    def helped(self) -> list[Attempt]:
+        """The attempts that belong to the answer beside the one that gave it."""
+        return [attempt for attempt in self.attempts if attempt.n in self.asides]
+
     def spent_on(self, attempts: Sequence[Attempt]) -> int:
         """Nano-USD of these attempts, each by its own model's price."""
         total = 0
@@ -154,7 +169,7 @@ class ChatRun:
         return total
 
     def _price_of(self, attempt: Attempt) -> Price | None:
-        for candidate in self.plan.candidates:
+        for candidate in (*self.plan.candidates, *self.others):
             model = candidate.model
             if (model.integration, model.name) == (attempt.provider, attempt.model):
                 return model.price

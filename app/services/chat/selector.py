@@ -10,12 +10,15 @@ from itertools import count
 from app.domain.catalogue import Candidate, Model, Plan
 from app.domain.chat import ChatRequest
 from app.domain.errors import Forbidden, InvalidRequest, NotFound, UnsupportedMedia, UpstreamFailed
+from app.domain.policies.mixing import is_mix
 from app.domain.policies.selection import STEADY, STRATEGIES, Insight, Needs, priority, unfit
 from app.services.catalogue.catalogue import Catalogue
 from app.services.catalogue.snapshot import Snapshot
 from app.services.chat.health import HealthBoard
 
 PLANS_KEPT = 1024
+MOST_THINKERS = 2
+"""Models that are tried one after the other before the writer answers alone."""
 
 PlanKey = tuple[str, tuple[str, ...], str | None, frozenset[str] | None, bool, bool]
 
@@ -57,6 +60,23 @@ class LLMSelectorService:
         ordered = [by_id[model.id] for model in order([c.model for c in free], self._insight(free, next(wish.turns)))]
         return replace(wish.plan, candidates=(*ordered, *wish.plan.candidates[wish.free :]))
 
+    def thinkers(self, request: ChatRequest) -> Plan:
+        """Who thinks for a request to a `mix`: the reasoner that was named, or those that the catalogue has.
+
+        Raises as `plan` does.
+        """
+        snapshot = self._catalogue.snapshot()
+        rows = snapshot.thinkers(request.model)
+        _check_allowed(rows, request.caller.models, "model", request.model)
+        chosen = tuple(
+            Candidate(model, snapshot.pool(model), "thinks")
+            for model in rows
+            if unfit(model, Needs()) is None and _allowed(model, request.caller.models)
+        )
+        if not chosen:
+            raise UpstreamFailed(f"no model can think for {request.model!r} now")
+        return Plan(chosen[:MOST_THINKERS], ())
+
     def affine(self, request: ChatRequest, plan: Plan, last_model: str | None) -> Plan:
         """The plan with the model first that answered last, where the choice is ours and it is healthy: moving a
         conversation throws its provider's prompt cache away."""
@@ -87,7 +107,9 @@ class LLMSelectorService:
         return wish
 
     def _make(self, snapshot: Snapshot, request: ChatRequest) -> _Wish:
-        needs = Needs(images=request.wants_images, tools=request.wants_tools)
+        # In a mix somebody describes the pictures to a writer that does not see.
+        sees = request.wants_images and not is_mix(request.model)
+        needs = Needs(images=sees, tools=request.wants_tools)
         chosen: list[Candidate] = []
         skipped: list[tuple[Model, str]] = []
         seen: set[str] = set()

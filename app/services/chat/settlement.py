@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from app.domain.events import AttemptStarted, Done
+from app.domain.events import Answer, AttemptStarted, Done
 from app.domain.finished import Finished
 from app.domain.hot import HotSettlement
 from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, State, StoredMessage
 from app.domain.policies.tokens import estimate
-from app.domain.usage import Usage
+from app.domain.usage import Usage, sum_of
 from app.services.chat.run import ChatRun
 from app.services.ledger.journal import Asked, Journal, Opening
 from app.services.ledger.ledger import Ledger
@@ -49,11 +49,11 @@ class Settlement:
         model = chat.model or chat.plan.candidates[0].model
         usage = self.usage(chat)
         return Done(
-            answers=chat.transcript.answers(),
+            answers=_with_thoughts(chat),
             model=model.name,
             provider=model.integration,
             usage=usage,
-            charge=self._charge(chat, usage),
+            charge=self._charge(chat),
             attempts=len(chat.attempts),
             latency_ms=chat.latency_ms,
             ttft_ms=chat.ttft_ms,
@@ -112,12 +112,16 @@ class Settlement:
         self.refused(chat)
 
     def usage(self, chat: ChatRun) -> Usage:
-        """What the attempt used that the chat ended with."""
-        return chat.believed_usage()
+        """What the answer used: the attempt that the chat ended with, and those that helped it."""
+        own = chat.believed_usage()
+        return sum_of([own, *(attempt.usage for attempt in chat.helped if attempt.usage)]) if chat.asides else own
 
-    def _charge(self, chat: ChatRun, usage: Usage) -> int | None:
+    def _charge(self, chat: ChatRun) -> int | None:
         price = chat.model.price if chat.model else None
-        return price.charge(usage.prompt, usage.completion, usage.cached) if price else None
+        if price is None:
+            return None
+        own = chat.believed_usage()
+        return price.charge(own.prompt, own.completion, own.cached) + chat.spent_on(chat.helped)
 
     def _row(self, chat: ChatRun, state: State) -> LedgerRow:
         request = chat.request
@@ -132,7 +136,7 @@ class Settlement:
             provider=model.integration,
             state=state,
             usage=usage,
-            charge=self._charge(chat, usage),
+            charge=self._charge(chat),
             price=model.price,
             cached=chat.cached,
             fallback=chat.fallback,
@@ -140,7 +144,7 @@ class Settlement:
             ttft_ms=chat.ttft_ms,
             latency_ms=chat.latency_ms,
             created_at=chat.created_at,
-            lost=chat.spent_on(chat.attempts[:-1]),
+            lost=chat.spent_on([a for a in chat.attempts[:-1] if a.n not in chat.asides]),
         )
 
     def _messages(self, chat: ChatRun, state: State) -> tuple[StoredMessage, ...]:
@@ -166,7 +170,7 @@ class Settlement:
             utcnow(),
             model=chat.model.name if chat.model else None,
             state=state,
-            reasoning=chat.transcript.reasoning.replace(NUL, SHOWN_FOR_NUL) or None,
+            reasoning=(chat.thoughts + chat.transcript.reasoning).replace(NUL, SHOWN_FOR_NUL) or None,
             sources=tuple(chat.sources) or None,
             images=tuple(chat.images) or None,
         )
@@ -211,6 +215,13 @@ class Settlement:
         )
 
 
+def _with_thoughts(chat: ChatRun) -> tuple[Answer, ...]:
+    answers = chat.transcript.answers()
+    if not chat.thoughts:
+        return answers
+    return tuple(replace(answer, reasoning=chat.thoughts + answer.reasoning) for answer in answers)
+
+
 def _finished(chat: ChatRun, row: LedgerRow) -> Finished:
     answered = chat.attempts[-1] if chat.attempts else None
     return Finished(
@@ -246,7 +257,7 @@ def asks(chat: ChatRun, attempt: AttemptStarted) -> None:
     told = attempt.n == 1 and (attempt.model, attempt.provider) == (first.name, first.integration)
     if chat.trail is None or told:
         return
-    models = (candidate.model for candidate in chat.plan.candidates)
+    models = (candidate.model for candidate in (*chat.plan.candidates, *chat.others))
     model = next((m for m in models if (m.name, m.integration) == (attempt.model, attempt.provider)), first)
     lost = chat.spent_on(chat.attempts)
     begun = not chat.request.stream

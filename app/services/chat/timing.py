@@ -47,7 +47,7 @@ class Timing:
 
     def is_over(self, wait: float = 0.0) -> bool:
         """Whether the chat's own time is up, or will be after so many seconds."""
-        before_content = self._run.request.stream and not self._run.transcript.has_content
+        before_content = self._run.request.stream and not self._run.sent
         limit = self._limits.request if before_content else self._limits.stream
         return monotonic() + wait >= self._run.started + limit
 
@@ -68,7 +68,7 @@ class Timing:
         first = max(limits.first_token, REASONING_FIRST_TOKEN) if model.reasoning else limits.first_token
         if turn.ticket.probes:
             first = min(first, self._probe_seconds(model))
-        if run.request.stream and not run.transcript.has_content:
+        if run.request.stream and not run.sent:
             first = min(first, run.started + limits.request - monotonic())
         return Patience(deadline=deadline, first=max(first, 0.0), stall=limits.stall, tick=tick)
 

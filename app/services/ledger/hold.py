@@ -60,9 +60,7 @@ class Hold:
         self._budgets = tuple(bound for bound in bounds if bound.budget is not None) if money else ()
         self._slice = slice_tokens
         self._answer_tokens = answer_tokens
-        self._longest = longest
-        self._choices = choices
-        self._most_a_choice = None if longest is None else longest // choices
+        self.expects(longest, choices)
         self._before = self._fixed = self._enough = 0
         self._meter = Meter()
         self._price: Price = FREE
@@ -71,6 +69,11 @@ class Hold:
     def metered(self) -> bool:
         """Whether a budget binds this chat."""
         return self._money is not None
+
+    def expects(self, longest: int | None, choices: int = 1) -> None:
+        """The attempts from here on may be so many tokens long, all their choices together; None for any length."""
+        self._longest, self._choices = longest, choices
+        self._most_a_choice = None if longest is None else longest // choices
 
     def may_ask(self, model: Model, prompt_tokens: int) -> bool:
         """Whether this model may be asked now; what is missing for it is taken. Where not, `refused` says why."""
