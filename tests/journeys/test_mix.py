@@ -82,7 +82,7 @@ def test_fault_9_09_a_megabyte_of_thought_is_cut(mixing: Gateway) -> None:
     name, end = seen[-1]
     assert (name, end["text"][:20]) == ("end", "Answer to: at length")
     assert len(end["reasoning"]) == 64 * 1024
-    assert ["mix"] == [data["kind"] for name, data in seen if name == "notice"]
+    assert [data["kind"] for name, data in seen if name == "notice"] == ["mix"]
     assert len(prompt_of(mixing, writer)) < 80_000
 
 
