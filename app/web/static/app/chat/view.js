@@ -2,11 +2,12 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../core/lib.js";
 import { chatPath, go } from "../core/router.js";
 import { getJson } from "../core/api.js";
-import { set, useStore } from "../core/store.js";
+import { useStore } from "../core/store.js";
 import { t } from "../strings.js";
+import { MenuButton } from "../ui/menu-button.js";
 import { Menu } from "../ui/menu.js";
 import { Icon, Mark } from "../ui/icons.js";
-import { Fault, IconButton, Name, Skeleton } from "../ui/parts.js";
+import { Fault, Name, Skeleton } from "../ui/parts.js";
 import { Composer } from "./composer.js";
 import { ExchangeView } from "./message.js";
 import { conversationActions, listChanged } from "./list.js";
@@ -62,11 +63,6 @@ function Head({ thread }) {
     <h1><${Name} of=${title} most=${120} /></h1>
     ${item && html`<${Menu} label=${t("chat.actions")} items=${conversationActions(item)} />`}
   </header>`;
-}
-
-export function MenuButton() {
-  return html`<span class="phone-only"><${IconButton} icon="menu" label=${t("side.open")}
-    onClick=${() => set({ side: { open: true } })} /></span>`;
 }
 
 function Scroller({ thread }) {
