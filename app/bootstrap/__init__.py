@@ -38,12 +38,13 @@ from app.transport.pooled import PooledTransport
 from app.utils.lifecycle import Lifecycle
 
 VERSION = "0.1.0"
-#: Each adds its enrichments, listeners and doors to the house, before the chats are built.
+#: Each adds its enrichments, listeners and doors to the house, before the chats are built. In this order: pictures
+#: that are pointed to are fetched before files are looked at.
 ROOMS: tuple[Callable[[House], None], ...] = (
+    outbound,
     files_room,
     media_room,
     ratings,
-    outbound,
     prompt_log,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.bootstrap.house import House
 from app.routes import external
+from app.services.chat.linked_pictures import LinkedPictures
 from app.services.external.calls import ExternalCalls
 
 
@@ -16,3 +17,4 @@ def outbound(house: House) -> None:
         max_retries=settings.external_api_max_retries,
     )
     house.doors.append(external.blueprint(calls))
+    house.enrichments.append(LinkedPictures(house.fetcher))

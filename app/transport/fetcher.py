@@ -6,8 +6,8 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from app.domain.errors import DomainError, Forbidden, InvalidRequest, ProviderFault, UpstreamFailed
-from app.domain.policies.urls import PORTS, Target, follow, parse
+from app.domain.errors import DomainError, Forbidden, ProviderFault, UpstreamFailed
+from app.domain.policies.urls import Target, check_fetchable, follow, parse
 from app.transport.guarded import Guard, as_domain_error
 
 MAX_REDIRECTS = 3
@@ -47,7 +47,7 @@ class GuardedFetcher:
         """
         until = time.monotonic() + seconds
         target = parse(url)
-        _check(target, schemes)
+        check_fetchable(target, "url", schemes)
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 reply = self._guard.send(
@@ -67,17 +67,10 @@ class GuardedFetcher:
         )
 
 
-def _check(target: Target, schemes: Collection[str]) -> None:
-    if target.scheme not in schemes:
-        raise InvalidRequest(f"url must begin with {' or '.join(schemes)}.", field="url")
-    if target.port not in PORTS.values():
-        raise InvalidRequest("url must go to port 80 or 443.", field="url")
-
-
 def _further(target: Target, location: str, schemes: Collection[str]) -> Target:
     try:
         further = follow(target, location)
-        _check(further, schemes)
+        check_fetchable(further, "location", schemes)
     except DomainError as refused:
         raise Forbidden(
             "The other host redirects to where nobody is sent.", field="url", details={"reason": "redirect"}

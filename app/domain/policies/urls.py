@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urlencode, urljoin
@@ -84,6 +84,14 @@ def follow(base: Target, location: str) -> Target:
     if location.startswith("//"):
         return parse(f"{base.scheme}:{location}", "location")
     return parse(urljoin(base.url, location), "location")
+
+
+def check_fetchable(target: Target, field: str, schemes: Collection[str] = ("http", "https")) -> None:
+    """Raises InvalidRequest where nothing is fetched: another scheme, or a port that is not the web's."""
+    if target.scheme not in schemes:
+        raise _wrong(f"must begin with {' or '.join(schemes)}", field)
+    if target.port not in PORTS.values():
+        raise _wrong("must go to port 80 or 443", field)
 
 
 def _check_characters(text: str, field: str) -> None:
