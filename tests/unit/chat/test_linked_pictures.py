@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import gevent
 import pytest
@@ -23,7 +21,7 @@ from app.utils.cancel import Cancel
 from tests.unit.chat.chat_house import ROWS, request, run_of
 from tests.unit.transport.certificates import Authority, authority  # noqa: F401
 from tests.unit.transport.fixtures import Start, start, wait_for, within_time  # noqa: F401
-from tests.unit.transport.hostile import Gone, Peer, Upstream, answer, says, silent
+from tests.unit.transport.hostile import Gone, Peer, Script, Upstream, answer, says, silent
 from tests.unit.transport.names import Names, loopback_is_public
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -39,19 +37,18 @@ def names() -> Names:
 
 @pytest.fixture
 def room(names: Names) -> LinkedPictures:
-    return LinkedPictures(
-        GuardedFetcher(Guard(resolver=Resolver(ttl=0, getaddrinfo=names), allowed=loopback_is_public))
-    )
+    guard = Guard(resolver=Resolver(ttl=0, getaddrinfo=names), allowed=loopback_is_public)
+    return LinkedPictures(GuardedFetcher(guard))
 
 
 @pytest.fixture
-def secure(start: Start, authority: Authority) -> Iterator[object]:  # noqa: F811
+def secure(start: Start, authority: Authority) -> Start:  # noqa: F811
     """Starts an upstream that proves a name."""
 
-    def run(*scripts: object, host: str = "pictures.example") -> Upstream:
+    def run(*scripts: Script, host: str = "pictures.example") -> Upstream:
         return start(*scripts, tls=authority.good(host))
 
-    yield run  # noqa: PT022
+    return run
 
 
 def chat_of(*parts: Part) -> ChatRun:
@@ -241,7 +238,7 @@ def test_a_client_that_leaves_ends_the_fetching(room: LinkedPictures, names: Nam
 
 
 def test_closing_the_enrichment_ends_the_fetching(
-    room: LinkedPictures, names: Names, secure: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    room: LinkedPictures, names: Names, secure: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linked_pictures, "HEARTBEAT", 0.05)
     upstream = secure(silent)
