@@ -11,11 +11,11 @@ from typing import Any, cast
 
 from app.domain.chat import AudioPart, ChatRole, FilePart, ImagePart, Message, Part, TextPart, ToolCall
 from app.domain.errors import InvalidRequest, UnsupportedMedia
+from app.domain.policies import urls
 from app.schemas.checks import objects, wrong
 
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1_000
-MAX_ADDRESS = 8_192
 MAX_NAME = 1_024
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp", b"BM": "bmp"}
@@ -83,8 +83,10 @@ def _image(value: Any, place: str) -> ImagePart:
     url, detail = (value.get("url"), value.get("detail")) if type(value) is dict else (value, None)
     if type(url) is not str or detail not in (None, "low", "high", "auto"):
         raise wrong(place, "an object with a url, and a detail of low, high or auto")
-    if url[:8].lower() == "https://" and len(url) <= MAX_ADDRESS:
-        return ImagePart(url, detail)
+    if url[:6].lower() == "https:":
+        target = urls.parse(url, f"{place}.url")
+        urls.check_fetchable(target, f"{place}.url")
+        return ImagePart(target.url, detail)
     if not url.startswith("data:"):
         raise wrong(f"{place}.url", "a data: or https: URL")
     head, comma, data = url.partition(",")

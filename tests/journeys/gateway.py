@@ -40,10 +40,16 @@ TABLES = ("requests", "attempts", "conversations", "messages")
 class Gateway:
     """A server of its own with its own folder. env: settings beside those that every journey needs.
 
-    hasty: what takes 15 s and 30 s elsewhere takes moments, see `hasty.py`."""
+    hasty: what takes 15 s and 30 s elsewhere takes moments, see `hasty.py`. script: what runs run.py otherwise."""
 
     def __init__(
-        self, folder: Path, upstream: EmulatedProviders, env: dict[str, str] | None = None, *, hasty: bool = False
+        self,
+        folder: Path,
+        upstream: EmulatedProviders,
+        env: dict[str, str] | None = None,
+        *,
+        hasty: bool = False,
+        script: Path | None = None,
     ) -> None:
         self.upstream = upstream
         settings = _providers(upstream) | {
@@ -58,7 +64,7 @@ class Gateway:
             "TRUSTED_PROXIES": "127.0.0.1",
         }
         settings |= env or {}
-        self.server = LiveServer(folder, settings, HASTY if hasty else ROOT / "run.py")
+        self.server = LiveServer(folder, settings, script or (HASTY if hasty else ROOT / "run.py"))
         self.url = self.server.url
         self.port = self.server.port
         self._database = settings.get("DATABASE_URL", f"sqlite:///{folder}/instance/app.db")

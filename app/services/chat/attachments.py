@@ -31,8 +31,6 @@ UNKNOWN_WINDOW = 16_000
 MAX_PICTURES = 64
 """Of one chat, frames included."""
 
-Fetch = Callable[[str, str, Cancel], bytes]
-"""The bytes behind an address that the caller gave: address, field, cancel. Raises DomainError."""
 Transcribe = Callable[[Path | bytes, str, str, Cancel], str]
 """The words of a recording: where it is, its name, its content type, cancel. Raises DomainError."""
 
@@ -53,19 +51,20 @@ class _Room:
 
 
 class Attachments:
-    """The enrichment that looks at files. fetch, transcribe: None where nobody here can."""
+    """The enrichment that looks at files; pictures that a prompt points to are data by then (`linked_pictures.py`).
+
+    transcribe: None where nobody here can.
+    """
 
     def __init__(
         self,
         media: Media,
         files: FileService | None,
         *,
-        fetch: Fetch | None = None,
         transcribe: Transcribe | None = None,
     ) -> None:
         self._media = media
         self._files = files
-        self.fetch = fetch
         self.transcribe = transcribe
 
     def wanted(self, chat: ChatRun) -> bool:
@@ -112,8 +111,7 @@ class Attachments:
         given = FilePart(field)
 
         def work() -> Seen:
-            raw = _decoded(part.url, field) if part.url.startswith("data:") else self._fetched(part.url, field, cancel)
-            return self._look(replace(given, data=raw), chat, cancel)
+            return self._look(replace(given, data=_decoded(part.url, field)), chat, cancel)
 
         seen = yield from _silences(work)
         if seen.kind == "document":
@@ -122,11 +120,6 @@ class Attachments:
             replace(shown, detail=part.detail) if isinstance(shown, ImagePart) else shown
             for shown in _pictures(given, seen, room)
         )
-
-    def _fetched(self, url: str, field: str, cancel: Cancel) -> bytes:
-        if self.fetch is None:
-            raise InvalidRequest("pictures are not fetched from addresses here", field=field)
-        return self.fetch(url, field, cancel)
 
     def _sound(self, part: AudioPart, field: str, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
         """As it came, where the model that is asked first hears or nobody here writes down what is said."""
