@@ -440,6 +440,18 @@ def test_fault_7_13_what_a_killed_worker_was_receiving_is_swept_at_the_next_star
         assert person.get("/files/list").json() == {"files": []}
 
 
+def test_fault_7_13_a_disk_that_takes_nothing_is_503_and_chats_go_on(tmp_path: Path) -> None:
+    (tmp_path / "no-folder").write_text("")
+    with LiveServer(tmp_path, {"FILES_URL": "no-folder/uploads"}) as server:
+        person = Person(server.url)
+        for path in ("/files/upload", "/v1/files"):
+            reply = person.call("POST", path, files={"file": ("a.txt", b"hello")})
+            assert_error(reply, 503, "unavailable")
+            assert reply.headers["retry-after"]
+        assert person.chat("Still there?")["text"]
+        assert person.get("/files/list").json() == {"files": []}
+
+
 def test_who_may_not_send_is_told_so_before_a_byte_is_read(tight_server: LiveServer) -> None:
     head = (
         "POST {} HTTP/1.1\r\nHost: x\r\n{}Content-Type: multipart/form-data; boundary=bound\r\n"
