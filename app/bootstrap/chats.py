@@ -14,6 +14,7 @@ from app.factories.seed_models import SEED_MODELS
 from app.repositories.budgets import Budgets
 from app.repositories.model_rows import ModelRows
 from app.services.catalogue.withdrawals import Withdrawals
+from app.services.chat.album import Album
 from app.services.chat.counting import Counting
 from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover, RetryRules
@@ -101,4 +102,5 @@ def chats_of(house: House) -> ChatOrchestrator:
         accounts.registry.confirm,
         slice_deltas=settings.lease_tokens,
         enrichments=house.enrichments,
+        album=Album(house.files),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.domain.chat import Work
 from app.domain.money import Price
 
 TEXT: frozenset[str] = frozenset({"text"})
@@ -78,10 +79,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The candidates of one request in the order they will be tried, and those left out with the reason."""
+    """The candidates of one request in the order they will be tried, and those left out with the reason.
+
+    work: what each of them is asked for."""
 
     candidates: tuple[Candidate, ...]
     skipped: tuple[tuple[Model, str], ...] = ()
+    work: Work = "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class Provider:
     default_model: the model its alias stands for (`P_MODEL`), None for the best active one.
     unavailable: why none of its models can answer ("no key"), None where they can.
     real: False for the embedded `demo`, which never stands in for a provider that failed.
+    chats: False for one that has no words, only pictures: its name is no alias.
     """
 
     integration: str
@@ -99,3 +104,4 @@ class Provider:
     default_model: str | None = None
     unavailable: str | None = None
     real: bool = True
+    chats: bool = True

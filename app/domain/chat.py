@@ -12,6 +12,8 @@ from app.domain.wishes import NO_WISHES, Wishes
 
 ChatRole = Literal["system", "developer", "user", "assistant", "tool"]
 Door = Literal["app", "openai", "short"]
+#: What a request wants of a model: words, a picture, or what was said in a recording.
+Work = Literal["chat", "picture", "transcript"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -133,6 +135,11 @@ class ChatRequest:
             if isinstance(m.content, tuple)
             for part in m.content
         )
+
+    @property
+    def work(self) -> Work:
+        """What is wanted of a model, as far as the request alone tells."""
+        return "picture" if self.wishes.picture else "chat"
 
     @property
     def wants_tools(self) -> bool:

@@ -60,12 +60,20 @@ class Skipped:
     chunks: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A whole picture as the provider sent it. content_type: by its first bytes, as `image/png`."""
+
+    data: bytes
+    content_type: str
+
+
 @dataclass(slots=True)
 class Silence:
     """Nothing came for a heartbeat's length; a door may write a comment line."""
 
 
-ProviderEvent = Delta | Finish | UsageReport | Skipped | Silence
+ProviderEvent = Delta | Finish | UsageReport | Skipped | Silence | Picture
 #: A generator and not any iterator: whoever stops listening closes it, and with it the provider's connection.
 ProviderEvents = Generator[ProviderEvent, None, None]
 
@@ -148,7 +156,8 @@ class Answer:
 class Done:
     """The chat ended well and is durable: its ledger row and messages are committed.
 
-    charge: nano-USD, None where no price is known. images: ids of the caller's files that were drawn.
+    charge: nano-USD, None where no price is known. pictures: that were drawn; images: ids of the caller's files that
+    they are kept as, where the door keeps them.
     """
 
     answers: tuple[Answer, ...]
@@ -165,6 +174,7 @@ class Done:
     standing: Standing | None = None
     sources: tuple[Source, ...] = ()
     images: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

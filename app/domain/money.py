@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from app.domain.usage import Usage
+
 NANO = 1_000_000_000
 PER_MILLION = 1_000_000
 
@@ -25,6 +27,15 @@ class Price:
     cached_input: int | None = None
     image: int | None = None
     minute: int | None = None
+
+    def of(self, usage: Usage) -> int:
+        """What a chat costs, in nano-USD: its tokens, and what is sold by the picture or the minute instead of them."""
+        if not usage.pictures and not usage.seconds:
+            return self.charge(usage.prompt, usage.completion, usage.cached)
+        completion = usage.completion if self.image is None else usage.completion - usage.picture_tokens
+        drawn = usage.pictures * (self.image or 0)
+        heard = -(-usage.seconds * (self.minute or 0) // 60)
+        return self.charge(usage.prompt, completion, usage.cached) + drawn + heard
 
     def charge(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> int:
         """What a chat costs, in nano-USD. cached_tokens are part of prompt_tokens and charged at their own price."""

@@ -11,13 +11,19 @@ UsageSource = Literal["provider", "counted"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """cached is part of prompt, reasoning is part of completion, as at OpenAI."""
+    """cached is part of prompt, reasoning is part of completion, as at OpenAI.
+
+    pictures: how many were drawn; picture_tokens: what part of completion they are. seconds: of sound that was heard.
+    """
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
     reasoning: int = 0
     source: UsageSource = "provider"
+    pictures: int = 0
+    picture_tokens: int = 0
+    seconds: int = 0
 
     @property
     def total(self) -> int:
@@ -32,4 +38,7 @@ def sum_of(parts: Sequence[Usage]) -> Usage:
         sum(part.cached for part in parts),
         sum(part.reasoning for part in parts),
         "provider" if all(part.source == "provider" for part in parts) else "counted",
+        sum(part.pictures for part in parts),
+        sum(part.picture_tokens for part in parts),
+        sum(part.seconds for part in parts),
     )

@@ -15,7 +15,8 @@ class Wishes:
 
     memory: whether earlier exchanges are asked for, None where the caller said nothing.
     attachments: ids of the caller's files. template: id of the version that the message was made from.
-    picture: whether an answer is wanted as a picture (`mode` of the short door).
+    picture: whether an answer is wanted as a picture (`mode` of the short door); as_bytes: that is handed over and not
+    kept among the caller's files.
     """
 
     cache: CacheWish = "default"
@@ -24,6 +25,7 @@ class Wishes:
     attachments: tuple[str, ...] = ()
     template: str | None = None
     picture: bool = False
+    as_bytes: bool = False
 
 
 NO_WISHES = Wishes()

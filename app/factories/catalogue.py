@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from app.adapters.openai_chat import Dialect
 
-Wire = Literal["openai", "gemini", "anthropic", "demo"]
+Wire = Literal["openai", "gemini", "anthropic", "pollinations", "demo"]
 PLAIN = Dialect()
 
 
@@ -26,6 +26,7 @@ class ProviderRow:
     env: what its settings begin with (`GROQ` for `GROQ_API_KEY`).
     dialect: in what it differs from OpenAI's wire; unused on the others.
     continues: its models go on from an assistant's last message, as a broken answer is rescued.
+    chats: False for one that only draws.
     """
 
     integration: str
@@ -36,6 +37,7 @@ class ProviderRow:
     needs_key: bool = True
     dialect: Dialect = PLAIN
     continues: bool = False
+    chats: bool = True
 
 
 _ROWS = (
@@ -69,6 +71,15 @@ _ROWS = (
         dialect=Dialect(headers={"ngrok-skip-browser-warning": "1"}),
     ),
     ProviderRow("ollama", "Ollama", "openai", "http://localhost:11434/v1", "OLLAMA", needs_key=False, continues=True),
+    ProviderRow(
+        "pollinations",
+        "Pollinations",
+        "pollinations",
+        "https://image.pollinations.ai",
+        "POLLINATIONS",
+        needs_key=False,
+        chats=False,
+    ),
     ProviderRow("demo", "Demo", "demo", "", "DEMO", needs_key=False),
 )
 

@@ -174,7 +174,16 @@ _ANTHROPIC = (
 )
 
 _EMBEDDED = (
-    _model("demo", "demo", 8_192, FREE),
+    _model(
+        "pollinations",
+        "flux",
+        None,
+        FREE,
+        chat=False,
+        tools=False,
+        outputs=frozenset({"image"}),
+    ),
+    _model("demo", "demo", 8_192, FREE, outputs=SIGHT),
     _model("embedded", "wordllama-256", None, FREE, chat=False, tools=False, outputs=frozenset({"embedding"})),
 )
 

@@ -23,6 +23,12 @@ TRAITS = {
     "continues-spaceless",
     "whole-word",
     "other",
+    "no-picture",
+    "unsafe-picture",
+    "html-picture",
+    "svg-picture",
+    "url-picture",
+    "big",
 }
 THOUGHTS = ["Let me ", "think ", "about it. "]
 
@@ -46,6 +52,7 @@ class Asked:
     wants_usage: bool = True
     prefix: str = ""
     prompt_tokens: int = 0
+    draws: bool = False
     error: str | None = None
 
 
@@ -255,7 +262,7 @@ GEMINI_FIELDS = {"contents", "systemInstruction", "generationConfig", "tools", "
 GEMINI_CONFIG = {
     "temperature", "topP", "topK", "candidateCount", "maxOutputTokens", "stopSequences", "seed", "presencePenalty",
     "frequencyPenalty", "responseMimeType", "responseSchema", "responseJsonSchema", "responseLogprobs", "logprobs",
-    "thinkingConfig", "responseModalities",
+    "thinkingConfig", "responseModalities", "imageConfig",
 }  # fmt: skip
 
 
@@ -277,7 +284,9 @@ def hear_gemini(body: dict[str, Any], model: str, stream: bool) -> Asked:
                 if turn["role"] == "user":
                     asked.text = part["text"]
             elif "inlineData" in part:
-                asked.pictures.append(part["inlineData"]["mimeType"])
+                blob = part["inlineData"]
+                # Protobuf's JSON takes both spellings, and Google's own SDK sends this one.
+                asked.pictures.append(blob.get("mimeType") or blob["mime_type"])
     if not body.get("contents"):
         asked.error = "contents is not specified"
     else:
@@ -292,6 +301,7 @@ def hear_gemini(body: dict[str, Any], model: str, stream: bool) -> Asked:
     asked.json_mode = config.get("responseMimeType") == "application/json"
     asked.max_tokens = config.get("maxOutputTokens")
     asked.stops = config.get("stopSequences") or []
+    asked.draws = "IMAGE" in (config.get("responseModalities") or ())
     asked.n = config.get("candidateCount") or 1
     asked.prompt_tokens = _count(*texts)
     return asked

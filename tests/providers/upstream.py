@@ -8,6 +8,8 @@ input closes) or through the fixture `upstream` of `tests.providers.fixtures`. I
     POST …/models/NAME:generateContent                 Gemini (also :streamGenerateContent?alt=sse)
     POST …/messages                                    Anthropic
     GET  …/models                                      each wire's own list
+    POST …/images/generations                          pictures as OpenAI has them
+    GET  …/pollinations/prompt/WORDS?model=NAME        pictures as Pollinations has them
 
 **The model's name says what happens.** It is read as words joined by `+`, what follows `~` is a label alone:
 `reasoning`, `two-tools`, `no-arguments`, `no-call`, `echo`, `cached`, `chunks-50`, `chunks-50-of-4096` (letters each),
@@ -39,6 +41,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.providers.drawing import drawn, gemini_picture, openai_pictures
 from tests.providers.faulty import Reply, head, spoil
 from tests.providers.speech import WIRES, Asked, answer, hear_anthropic, hear_gemini, hear_openai
 
@@ -218,6 +221,8 @@ class Answerer:
 
     def _reply(self) -> Reply:
         wire = self._wire()
+        if "/pollinations/prompt/" in self.path:
+            return self._pollinations()
         if self.entry["method"] == "GET":
             return self._models(wire)
         asked = self._hear(wire)
@@ -238,6 +243,10 @@ class Answerer:
             reply.chunks = WIRES[wire].chunks(asked, said)
         else:
             reply.document = WIRES[wire].whole(asked, said)
+        if asked.draws and wire == "gemini":
+            gemini_picture(reply.document or {}, asked.text, set(words))
+        elif asked.draws:
+            reply.document = openai_pictures(self.entry["body"], set(words))
         spoil(reply, words)
         self._quote_key(reply, key)
         return reply
@@ -257,7 +266,22 @@ class Answerer:
             return hear_gemini(body, name, streamed) if streamed or method == "generateContent" else None
         if wire == "anthropic":
             return hear_anthropic(body) if self.path.endswith("/v1/messages") else None
+        if self.path.endswith("/images/generations"):
+            known = {"model", "prompt", "n", "size", "response_format"}
+            unknown = body.keys() - known
+            error = f"Unknown parameter: {min(unknown)}" if unknown else None
+            return Asked("openai", str(body.get("model")), False, body["prompt"], draws=True, error=error)
         return hear_openai(body) if self.path.endswith("/chat/completions") else None
+
+    def _pollinations(self) -> Reply:
+        asked = Asked("openai", self.query.get("model", ["flux"])[0], False, self.path.partition("/prompt/")[2])
+        self.entry["model"] = asked.model
+        words = self.server.behaviour(asked.model, None)
+        reply = Reply(asked, answer(asked, set(words)), document={}, content_type="image/png")
+        spoil(reply, words)
+        if reply.status == 200 and reply.raw is None:
+            reply.raw = drawn("pollinations", asked.text, set(words))
+        return reply
 
     def _key(self) -> str | None:
         key: str | None = self.headers.get("x-goog-api-key") or self.headers.get("x-api-key")

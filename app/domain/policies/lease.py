@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from app.domain.caller import Bound, Budget, Period
+from app.domain.chat import Work
 from app.domain.errors import BudgetExceeded
-from app.domain.money import PER_MILLION
+from app.domain.money import PER_MILLION, Price
+from app.domain.policies.tokens import PICTURE_TOKENS, SECOND_TOKENS
 
 NAMES = {"key": "key's", "user": "user's", "model": "model's", "global": "installation's"}
 UNKNOWN_ANSWER = 512
 LONGEST_FIRST_LEASE = 1_024
+#: Tokens that a model may say about a picture.
+WORDS_BESIDE = 64
 
 
-def answer_tokens(max_tokens: int | None, choices: int) -> int:
+def lease_price(price: Price | None, work: Work) -> Price | None:
+    """The price by which money is held: what is sold by the picture or the minute as what its tokens would cost."""
+    if price is None or work == "chat":
+        return price
+    if work == "picture" and price.image is not None:
+        return replace(price, output=-(-price.image * PER_MILLION // PICTURE_TOKENS))
+    if work == "transcript" and price.minute is not None:
+        return replace(price, input=-(-price.minute * PER_MILLION // (60 * SECOND_TOKENS)))
+    return price
+
+
+def answer_tokens(max_tokens: int | None, choices: int, work: Work = "chat") -> int:
     """Tokens of output that the first lease covers: what the caller allows, or what an answer has as a rule.
 
-    max_tokens: the caller's cap of one answer; choices: how many answers are asked for.
+    max_tokens: the caller's cap of one answer; choices: how many answers are asked for. Pictures are paid whole.
     """
+    if work == "picture":
+        return (PICTURE_TOKENS + WORDS_BESIDE) * choices
     return min((UNKNOWN_ANSWER if max_tokens is None else max_tokens) * choices, LONGEST_FIRST_LEASE)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.domain.catalogue import Model
+from app.domain.chat import Work
 from app.domain.policies.speed import Speed
 
 
@@ -16,6 +17,7 @@ class Needs:
     images: bool = False
     tools: bool = False
     tokens: int = 0
+    work: Work = "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,29 @@ class Insight:
     keys: Mapping[str, int] = field(default_factory=dict)
 
 
+#: Why a model cannot do a work that it is not for.
+NOT_ITS_WORK: Mapping[Work, str] = {
+    "chat": "no chat model",
+    "picture": "draws no pictures",
+    "transcript": "writes no transcripts",
+}
+
+
+def does(model: Model, work: Work) -> bool:
+    """Whether a model is for this work."""
+    if work == "chat":
+        return model.chat
+    return ("image" if work == "picture" else "transcript") in model.outputs
+
+
 def unfit(model: Model, needs: Needs) -> str | None:
     """Why this model cannot serve these needs, None where it can. What is not known is no reason."""
     if model.unavailable is not None:
         return model.unavailable
     if not model.active:
         return "switched off"
-    if not model.chat:
-        return "no chat model"
+    if not does(model, needs.work):
+        return NOT_ITS_WORK[needs.work]
     if not model.abilities_known:
         return None
     if needs.images and "image" not in model.inputs:

@@ -11,11 +11,17 @@ import string
 from collections.abc import Callable, Iterable
 
 from app.domain.chat import ImagePart, Message, TextPart
-from app.domain.events import Delta
+from app.domain.events import Delta, Picture
 
 BYTES_A_TOKEN = 4
 TOKENS_A_MESSAGE = 4
 TOKENS_AN_IMAGE = 765  # OpenAI's published figure for a 1024 x 1024 picture in high detail
+
+PICTURE_TOKENS = 1_290
+"""What a drawn picture is in tokens of output: Gemini's published figure for one of up to 1024 x 1024."""
+
+SECOND_TOKENS = 32
+"""What a second of sound is in tokens of a prompt: Gemini's published figure."""
 
 
 #: Tokens of a text.
@@ -67,12 +73,15 @@ def size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def said_bytes(delta: Delta) -> int:
-    """Bytes of all that a piece of an answer says: text, reasoning, and tool calls with their names."""
-    size = size_of(delta.text)
-    if delta.reasoning:
-        size += size_of(delta.reasoning)
-    for part in delta.tool_calls:
+def said_bytes(said: Delta | Picture) -> int:
+    """Bytes of all that a piece of an answer says: text, reasoning, and tool calls with their names; of a picture
+    those of as many tokens as it is."""
+    if isinstance(said, Picture):
+        return PICTURE_TOKENS * BYTES_A_TOKEN
+    size = size_of(said.text)
+    if said.reasoning:
+        size += size_of(said.reasoning)
+    for part in said.tool_calls:
         size += size_of(part.name or "") + size_of(part.arguments)
     return size
 

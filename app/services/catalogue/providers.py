@@ -23,6 +23,7 @@ def provider(
         default_model=default_model,
         unavailable=None if configured else _why_not(row),
         real=row.wire != "demo",
+        chats=row.chats,
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from app.domain.catalogue import Credential, Model, Provider
+from app.domain.chat import Work
 from app.domain.policies.addresses import origin
 from app.domain.policies.mixing import MIX, is_mix, pairs
+from app.domain.policies.selection import does
 
 AUTO = "auto"
 IMAGE = "image"
@@ -45,7 +47,7 @@ class Snapshot:
     @property
     def aliases(self) -> tuple[str, ...]:
         """The words that stand for a choice and not for one row."""
-        return (AUTO, *(name for name, provider in self.providers.items() if provider.real), IMAGE, MIX)
+        return (AUTO, *(name for name, p in self.providers.items() if p.real and p.chats), IMAGE, MIX)
 
     @property
     def pools(self) -> Mapping[str, tuple[Credential, ...]]:
@@ -70,7 +72,13 @@ class Snapshot:
         """How lists name a row: the second row of a name bears its integration."""
         return model.name if self.by_name[model.name][0] is model else f"{model.integration}/{model.name}"
 
-    def find(self, name: str) -> tuple[Model, ...]:
+    def workers(self, work: Work) -> tuple[Model, ...]:
+        """Those that can do this work now and need not be asked for by name, in the catalogue's own order; for a
+        picture the embedded one is the last of them."""
+        found = tuple(m for m in self.models if m.available and does(m, work) and _chosen_unasked(m))
+        return found if work == "chat" else (*found, *(m for m in self.demo if does(m, work)))
+
+    def find(self, name: str, work: Work = "chat") -> tuple[Model, ...]:
         """The rows a name means, best first; empty for an unknown one.
 
         A bare name means its first row in the catalogue's order (the maker's own), then the others.
@@ -78,6 +86,8 @@ class Snapshot:
         rows = self.by_name.get(name)
         if rows is not None:
             return rows
+        if work != "chat" and (name in self.choices or is_mix(name)):
+            return self.workers(work)
         if name == AUTO:
             return self.real or self.demo
         if name == IMAGE:
@@ -87,7 +97,7 @@ class Snapshot:
         integration, slash, rest = name.partition("/")
         if slash:
             return tuple(m for m in self.by_name.get(rest, ()) if m.integration == integration)
-        return self._of_integration(integration)
+        return self._of_integration(integration, work)
 
     def thinkers(self, name: str) -> tuple[Model, ...]:
         """The rows of the reasoner that a `mix` means, best first."""
@@ -104,8 +114,8 @@ class Snapshot:
                 return found
         return (), ()
 
-    def _of_integration(self, integration: str) -> tuple[Model, ...]:
-        rows = [m for m in self.models if m.integration == integration and m.chat]
+    def _of_integration(self, integration: str, work: Work) -> tuple[Model, ...]:
+        rows = [m for m in self.models if m.integration == integration and does(m, work)]
         provider = self.providers.get(integration)
         default = provider.default_model if provider else None
         rows.sort(key=lambda m: (m.name != default, not m.available, m.rank))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.domain.errors import ProviderFault
-from app.domain.events import Attempt, AttemptStarted, Delta, Notice
+from app.domain.events import Attempt, AttemptStarted, Delta, Notice, Picture
 from app.domain.usage import Usage
 from app.services.chat.agenda import Turn
 from app.services.chat.rescue import Rescue
@@ -46,11 +46,14 @@ class RunningAttempt:
     def said(self, delta: Delta) -> None:
         """Write down what it says."""
         if self.ttft_ms is None:
-            now = monotonic()
-            self.ttft_ms = int((now - self._began) * 1000)
-            if self._run.ttft_ms is None:
-                self._run.ttft_ms = int((now - self._run.started) * 1000)
+            self._spoke()
         self._run.own.add(delta)
+
+    def drew(self, picture: Picture) -> None:
+        """Write down what it draws."""
+        if self.ttft_ms is None:
+            self._spoke()
+        self._run.own.pictures.append(picture)
 
     def ended(self, fault: ProviderFault | None, following: str | None) -> Attempt:
         """Put it into the run's list and give it back."""
@@ -76,6 +79,12 @@ class RunningAttempt:
         """Its own tokens, also where it failed: what it had said was paid for."""
         nothing = self._run.usage is None and self.ttft_ms is None
         return None if nothing else self._run.believed_usage()
+
+    def _spoke(self) -> None:
+        now = monotonic()
+        self.ttft_ms = int((now - self._began) * 1000)
+        if self._run.ttft_ms is None:
+            self._run.ttft_ms = int((now - self._run.started) * 1000)
 
     @property
     def _mask(self) -> str | None:

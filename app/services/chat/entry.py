@@ -11,7 +11,7 @@ from app.domain.caller import Bound
 from app.domain.catalogue import Candidate, Model
 from app.domain.errors import DomainError, Unavailable
 from app.domain.hot import Admission, Epochs
-from app.domain.policies.lease import answer_tokens, budget_spent
+from app.domain.policies.lease import answer_tokens, budget_spent, lease_price
 from app.domain.policies.tokens import Count, estimate_prompt
 from app.services.chat.run import ChatRun
 from app.services.ledger.away import AwayAdmission
@@ -77,7 +77,8 @@ class Entry:
         request, day = chat.request, chat.created_at.date()
         conversation = request.conversation
         choices = request.params.get("n") or 1
-        first_lease = answer_tokens(request.max_tokens, choices)
+        work = chat.plan.work
+        first_lease = answer_tokens(request.max_tokens, choices, work)
         chat.model = model
         admission = Admission(
             prompt_id=request.prompt_id,
@@ -90,8 +91,8 @@ class Entry:
             bounds=bounds,
             prompt_tokens=chat.prompt_tokens,
             answer_tokens=first_lease,
-            answer_capped=request.max_tokens is not None,
-            price=model.price,
+            answer_capped=request.max_tokens is not None or work == "picture",
+            price=lease_price(model.price, work),
             day=day,
         )
         try:
@@ -115,6 +116,7 @@ class Entry:
             answer_tokens=first_lease,
             longest=None if request.max_tokens is None else request.max_tokens * choices,
             choices=choices,
+            work=work,
         )
 
     def _alone(self, admission: Admission) -> AwayAdmission:

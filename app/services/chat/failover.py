@@ -12,7 +12,7 @@ from gevent.event import Event
 from app.domain.catalogue import Model
 from app.domain.chat import ProviderCall
 from app.domain.errors import BudgetExceeded, DomainError, ProviderFault
-from app.domain.events import ChatEvent, Delta, Finish, Notice, Restart, Silence, Skipped
+from app.domain.events import ChatEvent, Delta, Finish, Notice, Picture, Restart, Silence, Skipped
 from app.domain.policies import retry
 from app.domain.policies.retry import Situation, Step
 from app.domain.policies.tokens import estimate_prompt
@@ -116,7 +116,7 @@ class Failover:
             tries_on_model=agenda.tries_on(attempt.turn),
             tries_left=self._rules.budget - len(faults),
             content_sent=_has_some(run),
-            call_begun=run.transcript.has_calls,
+            call_begun=run.transcript.has_calls or bool(run.transcript.pictures),
             choices=run.request.params.get("n") or 1,
             rescuing=attempt.rescue is not None,
             continuing=attempt.rescue is not None and attempt.rescue.continuing,
@@ -136,7 +136,7 @@ class Failover:
 
     def _try(self, run: ChatRun, attempt: RunningAttempt, cancel: Cancel, timing: Timing) -> Iterator[ChatEvent]:
         candidate, request, rescue = attempt.turn.candidate, run.request, attempt.rescue
-        model = candidate.model
+        model, work = candidate.model, run.plan.work
         call = ProviderCall(
             model_name=model.name,
             base_url=model.base_url or self._catalogue.snapshot().providers[model.integration].base_url,
@@ -144,7 +144,7 @@ class Failover:
             messages=run.prompt if rescue is None else rescue.prompt(run.prompt),
             # A model that may still be down shows in a stream, within moments, that it is not; and a stream can be
             # cut where the money ends.
-            stream=request.stream or attempt.turn.ticket.probes or run.must_be_cuttable(model),
+            stream=work == "chat" and (request.stream or attempt.turn.ticket.probes or run.must_be_cuttable(model)),
             params=request.params,
             max_tokens=request.max_tokens,
             max_output=model.max_output,
@@ -152,7 +152,7 @@ class Failover:
         )
         asked_tokens = run.prompt_tokens if rescue is None else estimate_prompt(call.messages, run.count)
         run.begin(model, attempt.turn.credential.id, rescuing=rescue is not None, prompt_tokens=asked_tokens)
-        service = self._services.service(model.integration)
+        service = self._services.service(model.integration, work)
         patience = timing.patience(attempt.turn, stream=call.stream)
         finishes: list[Finish] = []
         with closing(service.chat(call, patience, cancel)) as events:
@@ -172,6 +172,10 @@ class Failover:
                     yield event
                 elif type(event) is Skipped:
                     run.skipped_chunks += event.chunks
+                elif type(event) is Picture:
+                    attempt.drew(event)
+                    yield from _told_before(attempt)
+                    run.flowed(event)
                 else:
                     run.usage = event.usage  # type: ignore[union-attr]
         attempt.idle = patience.idle
@@ -227,6 +231,13 @@ def _noticed(attempt: RunningAttempt, events: Iterable[ChatEvent]) -> Iterator[C
         if notice is not None and type(event) is not Restart:
             yield notice
         yield event
+
+
+def _told_before(attempt: RunningAttempt) -> Iterator[Notice]:
+    """The notice that is still to be told; a picture itself reaches its caller with the end."""
+    notice, attempt.notice = attempt.notice, None
+    if notice is not None:
+        yield notice
 
 
 def _notice(turn: Turn, fault: ProviderFault, following: Turn | None) -> Notice | None:

@@ -14,6 +14,7 @@ from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Failed
 from app.domain.ledger import State
 from app.domain.policies.ending import state_of
 from app.domain.policies.mixing import is_mix
+from app.services.chat.album import Album
 from app.services.chat.enrichment import Enrichment
 from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 class ChatOrchestrator:
     """confirm: raises Unauthorized for a caller who was revoked since, asked each `slice_deltas` pieces of an
-    answer. enrichments: in the order in which they add to a prompt."""
+    answer. enrichments: in the order in which they add to a prompt. album: keeps what is drawn."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class ChatOrchestrator:
         *,
         slice_deltas: int,
         enrichments: Sequence[Enrichment] = (),
+        album: Album | None = None,
     ) -> None:
         self._selector = selector
         self._entry = entry
@@ -53,6 +55,7 @@ class ChatOrchestrator:
         self._confirm = confirm
         self._slice_deltas = slice_deltas
         self._enrichments = enrichments
+        self._album = album
 
     def run(self, request: ChatRequest, cancel: Cancel) -> Iterator[ChatEvent]:
         """Answer one chat. Yields ChatEvents, exactly one Done or Failed last; close it to end it early.
@@ -89,8 +92,12 @@ class ChatOrchestrator:
             yield Accepted(request.prompt_id, conversation, chat.degraded or self._settlement.degraded, chat.standing)
             yield from self._enrich(chat, cancel)
             yield from self._call(chat, cancel)
+            if chat.transcript.pictures and self._album is not None:
+                self._album.keep(chat)
             yield self._settlement.complete(chat)
         except DomainError as fault:
+            if chat.images and self._album is not None:
+                self._album.undo(chat)
             yield self._failed(chat, fault, cancel.reason)
         except Exception as bug:
             log.exception("a chat ended in a bug", extra={"request_id": request.prompt_id})
@@ -111,7 +118,10 @@ class ChatOrchestrator:
 
     def _call(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
         pieces = 0
-        callers = self._mix if is_mix(chat.request.model) else self._failover
+        if chat.plan.work == "picture" and self._album is not None:
+            self._album.check(chat)
+        mixed = is_mix(chat.request.model) and chat.plan.work == "chat"
+        callers = self._mix if mixed else self._failover
         with closing(callers.call(chat, cancel)) as events:
             for event in events:
                 yield event

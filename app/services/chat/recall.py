@@ -13,6 +13,9 @@ from app.domain.policies import window as windows
 from app.services.chat.run import ChatRun
 from app.utils.ids import new_id
 
+#: An answer that was a picture and no word, in later prompts: providers refuse an empty one.
+DRAWN = "(a picture)"
+
 
 class ConversationReads(Protocol):
     def window(
@@ -106,7 +109,7 @@ def _with_window(messages: tuple[Message, ...], window: tuple[StoredMessage, ...
     lead = 0
     while lead < len(messages) and messages[lead].role in ("system", "developer"):
         lead += 1
-    before = tuple(Message(stored.role, stored.content) for stored in window)
+    before = tuple(Message(stored.role, stored.content or DRAWN) for stored in window)
     return (*messages[:lead], *before, *messages[lead:])
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.domain.caller import Standing
 from app.domain.catalogue import Candidate, Model, Plan
 from app.domain.chat import ChatRequest, Message
-from app.domain.events import Attempt, Delta
+from app.domain.events import Attempt, Delta, Picture
 from app.domain.hot import Admitted
 from app.domain.ledger import StoredMessage
 from app.domain.money import Price
 from app.domain.policies.metering import believable
-from app.domain.policies.tokens import Count, estimate, estimate_prompt
+from app.domain.policies.tokens import PICTURE_TOKENS, Count, estimate, estimate_prompt
 from app.domain.usage import Usage
 from app.domain.wishes import Source
 from app.services.chat.transcript import Transcript
@@ -101,7 +101,7 @@ class ChatRun:
         if self.hold is not None and self.hold.metered:
             self.hold.begin(model, prompt_tokens, self.spent_on(self.attempts), self.count)
 
-    def flowed(self, delta: Delta) -> None:
+    def flowed(self, delta: Delta | Picture) -> None:
         """Meter what a provider said, whether or not the caller gets it. Raises BudgetExceeded where it is more than
         can be paid for."""
         if self.trail is not None:
@@ -121,6 +121,10 @@ class ChatRun:
         """The present attempt's: the provider's numbers where they can be true, else counted here: nothing where
         nothing was said."""
         seen, told = self.own.counted(self.asked_tokens, self.count), self.usage
+        if told is not None and self.own.pictures:
+            drawn = len(self.own.pictures)
+            tokens = told.picture_tokens or min(told.completion, drawn * PICTURE_TOKENS)
+            told = replace(told, pictures=drawn, picture_tokens=tokens)
         counted = seen if self.own.has_content else Usage(source="counted")
         if told is None:
             return counted
@@ -165,7 +169,7 @@ class ChatRun:
             usage = attempt.usage
             price = self._price_of(attempt) if usage else None
             if usage is not None and price is not None:
-                total += price.charge(usage.prompt, usage.completion, usage.cached)
+                total += price.of(usage)
         return total
 
     def _price_of(self, attempt: Attempt) -> Price | None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from app.domain.catalogue import Candidate, Model, Plan
-from app.domain.chat import ChatRequest
+from app.domain.chat import ChatRequest, Work
 from app.domain.errors import Forbidden, InvalidRequest, NotFound, UnsupportedMedia, UpstreamFailed
 from app.domain.policies.mixing import is_mix
-from app.domain.policies.selection import STEADY, STRATEGIES, Insight, Needs, priority, unfit
+from app.domain.policies.selection import NOT_ITS_WORK, STEADY, STRATEGIES, Insight, Needs, does, priority, unfit
 from app.services.catalogue.catalogue import Catalogue
 from app.services.catalogue.snapshot import Snapshot
 from app.services.chat.health import HealthBoard
@@ -19,8 +19,9 @@ from app.services.chat.health import HealthBoard
 PLANS_KEPT = 1024
 MOST_THINKERS = 2
 """Models that are tried one after the other before the writer answers alone."""
+_WORDS: dict[Work, str] = {"chat": "answers", "picture": "draws pictures", "transcript": "writes transcripts"}
 
-PlanKey = tuple[str, tuple[str, ...], str | None, frozenset[str] | None, bool, bool]
+PlanKey = tuple[str, tuple[str, ...], str | None, frozenset[str] | None, bool, bool, Work, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +99,27 @@ class LLMSelectorService:
             request.caller.models,
             request.wants_images,
             request.wants_tools,
+            request.work,
+            request.door == "openai",
         )
         wish = self._wishes.get(key)
         if wish is None:
-            if not snapshot.find(request.model):  # another worker may have been given it within this second
+            if not snapshot.find(
+                request.model, request.work
+            ):  # another worker may have been given it within this second
                 return self._make(self._catalogue.looked_again(), request)
             wish = self._wishes[key] = self._make(snapshot, request)
         return wish
 
     def _make(self, snapshot: Snapshot, request: ChatRequest) -> _Wish:
+        work = _work(snapshot, request)
         # In a mix somebody describes the pictures to a writer that does not see.
         sees = request.wants_images and not is_mix(request.model)
-        needs = Needs(images=sees, tools=request.wants_tools)
+        needs = Needs(images=sees, tools=request.wants_tools and work == "chat", work=work)
         chosen: list[Candidate] = []
         skipped: list[tuple[Model, str]] = []
         seen: set[str] = set()
-        for model, reason in self._wished(snapshot, request):
+        for model, reason in self._wished(snapshot, request, work):
             if model.id in seen:
                 continue
             seen.add(model.id)
@@ -125,31 +131,43 @@ class LLMSelectorService:
         if not chosen:
             raise self._none_left(snapshot, request, needs, skipped)
         strategy = request.strategy or self._default_strategy
-        free = sum(candidate.reason == strategy for candidate in chosen)
-        return _Wish(Plan(tuple(chosen), tuple(skipped)), free)
+        # Who draws and who listens stands in the contract's order, whatever the strategy.
+        free = sum(candidate.reason == strategy for candidate in chosen) if work == "chat" else 0
+        return _Wish(Plan(tuple(chosen), tuple(skipped), work), free)
 
-    def _wished(self, snapshot: Snapshot, request: ChatRequest) -> Iterable[tuple[Model, str]]:
+    def _wished(self, snapshot: Snapshot, request: ChatRequest, work: Work) -> Iterable[tuple[Model, str]]:
         """The models that were asked for, then the fallbacks, or the catalogue's own order where none are named."""
         strategy = request.strategy or self._default_strategy
-        asked = snapshot.find(request.model)
+        asked = snapshot.find(request.model, work)
         if not asked:
-            raise NotFound(f"there is no model {request.model!r}", field="model")
-        if not any(model.chat for model in asked):
-            raise InvalidRequest(f"{request.model!r} is no chat model", field="model")
+            raise self._unknown(snapshot, request, work)
+        if not any(does(model, work) for model in asked):
+            raise InvalidRequest(f"{request.model!r}: {NOT_ITS_WORK[work]}", field="model")
         _check_allowed(asked, request.caller.models, "model", request.model)
-        if request.model in snapshot.choices:
+        if work != "chat" and request.model in snapshot.choices:
+            yield from ((model, "priority") for model in asked)
+        elif request.model in snapshot.choices:
             order = STRATEGIES.get(strategy, priority) if strategy in STEADY else priority
             yield from ((model, strategy) for model in order(asked, Insight()))
         else:
             yield from ((model, "asked for") for model in asked)
         for index, name in enumerate(request.fallbacks):
-            rows = snapshot.find(name)
+            rows = snapshot.find(name, work)
             if not rows:
                 raise InvalidRequest(f"there is no model {name!r}", field=f"fallbacks[{index}]")
             _check_allowed(rows, request.caller.models, f"fallbacks[{index}]", name)
             yield from ((model, "fallback") for model in rows)
         if not request.fallbacks and any(model not in snapshot.demo for model in asked):
-            yield from ((model, "catalogue") for model in snapshot.real or snapshot.demo)
+            others = snapshot.real or snapshot.demo if work == "chat" else snapshot.workers(work)
+            yield from ((model, "catalogue") for model in others)
+
+    def _unknown(self, snapshot: Snapshot, request: ChatRequest, work: Work) -> Exception:
+        """The error of a name that means nothing, or nobody who does this work."""
+        if request.model in snapshot.choices:
+            return UpstreamFailed(f"no model here {_WORDS[work]}")
+        if snapshot.find(request.model):
+            return InvalidRequest(f"{request.model!r}: {NOT_ITS_WORK[work]}", field="model")
+        return NotFound(f"there is no model {request.model!r}", field="model")
 
     def _insight(self, candidates: Sequence[Candidate], turn: int) -> Insight:
         keys = {candidate.model.integration: len(candidate.pool) for candidate in candidates}
@@ -163,6 +181,17 @@ class LLMSelectorService:
             return UnsupportedMedia("no model here sees images", field="messages", details={"models": seeing})
         why = "; ".join(sorted({f"{model.name}: {reason}" for model, reason in skipped[:8]}))
         return UpstreamFailed(f"no model can answer {request.model!r} now ({why})")
+
+
+def _work(snapshot: Snapshot, request: ChatRequest) -> Work:
+    """What is asked for: by the request's own word, or by the name of a model that only draws where pictures can be
+    given."""
+    work = request.work
+    if work == "chat" and request.door != "openai":
+        rows = snapshot.find(request.model)
+        if rows and not any(model.chat for model in rows) and any(does(model, "picture") for model in rows):
+            return "picture"
+    return work
 
 
 def _allowed(model: Model, allowed: frozenset[str] | None) -> bool:

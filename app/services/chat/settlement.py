@@ -9,6 +9,7 @@ from app.domain.events import Answer, AttemptStarted, Done
 from app.domain.finished import Finished
 from app.domain.hot import HotSettlement
 from app.domain.ledger import ConversationWrite, LedgerRow, SettledChat, State, StoredMessage
+from app.domain.policies.lease import lease_price
 from app.domain.policies.tokens import estimate
 from app.domain.usage import Usage, sum_of
 from app.services.chat.run import ChatRun
@@ -63,6 +64,7 @@ class Settlement:
             cached=chat.cached,
             sources=tuple(chat.sources),
             images=tuple(chat.images),
+            pictures=tuple(chat.transcript.pictures),
         )
 
     @property
@@ -118,10 +120,7 @@ class Settlement:
 
     def _charge(self, chat: ChatRun) -> int | None:
         price = chat.model.price if chat.model else None
-        if price is None:
-            return None
-        own = chat.believed_usage()
-        return price.charge(own.prompt, own.completion, own.cached) + chat.spent_on(chat.helped)
+        return None if price is None else price.of(chat.believed_usage()) + chat.spent_on(chat.helped)
 
     def _row(self, chat: ChatRun, state: State) -> LedgerRow:
         request = chat.request
@@ -149,7 +148,7 @@ class Settlement:
 
     def _messages(self, chat: ChatRun, state: State) -> tuple[StoredMessage, ...]:
         """The question and what the caller was sent; neither where the door keeps none or nothing was sent."""
-        if chat.request.conversation is None or not chat.transcript.has_content:
+        if chat.request.conversation is None or not _was_sent_any(chat):
             return ()
         prompt_id = chat.request.prompt_id
         # A model may say NUL and the caller gets it; PostgreSQL keeps none.
@@ -222,6 +221,13 @@ def _with_thoughts(chat: ChatRun) -> tuple[Answer, ...]:
     return tuple(replace(answer, reasoning=chat.thoughts + answer.reasoning) for answer in answers)
 
 
+def _was_sent_any(chat: ChatRun) -> bool:
+    """Whether the caller has a part of the answer; a picture that could not be kept is none."""
+    if chat.transcript.pictures:
+        return bool(chat.transcript.text or chat.images)
+    return chat.transcript.has_content
+
+
 def _finished(chat: ChatRun, row: LedgerRow) -> Finished:
     answered = chat.attempts[-1] if chat.attempts else None
     return Finished(
@@ -242,7 +248,7 @@ def _opening(chat: ChatRun) -> Opening:
         user_id=request.caller.user_id,
         key_id=request.caller.key_id,
         door=request.door,
-        asked=Asked(model.name, model.integration, model.price, begun=not request.stream),
+        asked=Asked(model.name, model.integration, lease_price(model.price, chat.plan.work), begun=not request.stream),
         created_at=chat.created_at,
         prompt_tokens=chat.prompt_tokens,
         conversation=request.conversation.public_id if request.conversation else None,
@@ -261,4 +267,5 @@ def asks(chat: ChatRun, attempt: AttemptStarted) -> None:
     model = next((m for m in models if (m.name, m.integration) == (attempt.model, attempt.provider)), first)
     lost = chat.spent_on(chat.attempts)
     begun = not chat.request.stream
-    chat.trail.asks(Asked(model.name, model.integration, model.price, lost, begun, model is not first))
+    price = lease_price(model.price, chat.plan.work)
+    chat.trail.asks(Asked(model.name, model.integration, price, lost, begun, model is not first))

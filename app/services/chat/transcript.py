@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.domain.chat import FinishReason, ToolCall
-from app.domain.events import Answer, Delta, Finish, ToolCallPart
-from app.domain.policies.tokens import Count, estimate
+from app.domain.events import Answer, Delta, Finish, Picture, ToolCallPart
+from app.domain.policies.tokens import PICTURE_TOKENS, Count, estimate
 from app.domain.usage import Usage
 
 
@@ -37,9 +37,10 @@ class _Choice:
 
 
 class Transcript:
-    """Add deltas and finishes as they pass; read the answers, the text or a count at any time."""
+    """Add deltas, pictures and finishes as they pass; read the answers, the text or a count at any time."""
 
     def __init__(self) -> None:
+        self.pictures: list[Picture] = []
         self._choices: dict[int, _Choice] = {}
 
     def add(self, delta: Delta) -> None:
@@ -61,7 +62,7 @@ class Transcript:
 
     @property
     def has_content(self) -> bool:
-        return bool(self._choices)
+        return bool(self._choices) or bool(self.pictures)
 
     @property
     def has_calls(self) -> bool:
@@ -87,7 +88,15 @@ class Transcript:
         for answer in self.answers():
             thought += count(answer.reasoning)
             said += count(answer.text) + sum(count(c.name) + count(c.arguments) for c in answer.tool_calls)
-        return Usage(prompt=prompt_tokens, completion=said + thought, reasoning=thought, source="counted")
+        drawn = len(self.pictures)
+        return Usage(
+            prompt=prompt_tokens,
+            completion=said + thought + drawn * PICTURE_TOKENS,
+            reasoning=thought,
+            source="counted",
+            pictures=drawn,
+            picture_tokens=drawn * PICTURE_TOKENS,
+        )
 
 
 def _joined(known: object, new: object) -> object:

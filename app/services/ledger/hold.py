@@ -6,11 +6,12 @@ from datetime import date
 
 from app.domain.caller import Bound, Caller
 from app.domain.catalogue import Model
+from app.domain.chat import Work
 from app.domain.errors import BudgetExceeded, DomainError, RateLimited
-from app.domain.events import Delta
+from app.domain.events import Delta, Picture
 from app.domain.hot import Grant, Renewal
 from app.domain.money import FREE, PER_MILLION, Price
-from app.domain.policies.lease import budget_spent, cost
+from app.domain.policies.lease import budget_spent, cost, lease_price
 from app.domain.policies.tokens import Count, estimate
 from app.services.ledger.bounds import BoundsBook
 from app.services.ledger.meter import Meter
@@ -24,13 +25,14 @@ LARGEST_ANSWER = 16_384
 class Hold:
     """bounds: what binds the chat, and what settling must let go of. money: as admission granted it, None where no
     budget binds. slice_tokens: LEASE_TOKENS, what is renewed at a time. answer_tokens: what the first lease covers;
-    longest: the most tokens that the caller lets the answer have, all its choices together.
+    longest: the most tokens that the caller lets the answer have, all its choices together. work: a picture cannot be
+    cut, so that it is paid whole before it is asked for.
     """
 
     __slots__ = (
         "_answer_tokens", "_before", "_book", "_budgets", "_caller", "_choices", "_day", "_enough", "_fixed",
         "_granted", "_longest", "_meter", "_money", "_most_a_choice", "_price", "_prompt_id", "_slice", "_treasury",
-        "bounds", "refused",
+        "_work", "bounds", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +49,7 @@ class Hold:
         answer_tokens: int,
         longest: int | None,
         choices: int = 1,
+        work: Work = "chat",
     ) -> None:
         self.bounds = bounds
         self.refused: DomainError | None = None
@@ -61,6 +64,7 @@ class Hold:
         self._slice = slice_tokens
         self._answer_tokens = answer_tokens
         self.expects(longest, choices)
+        self._work = work
         self._before = self._fixed = self._enough = 0
         self._meter = Meter()
         self._price: Price = FREE
@@ -78,14 +82,15 @@ class Hold:
     def may_ask(self, model: Model, prompt_tokens: int) -> bool:
         """Whether this model may be asked now; what is missing for it is taken. Where not, `refused` says why."""
         own = self._own_limits(model)
-        price = model.price
+        price = lease_price(model.price, self._work)
         if self._money is not None and price is None:
             self.refused = budget_spent(self._budgets[0], self._day, "price_unknown")
             return False
         wanted = needed = 0
         if self._money is not None and price is not None:
             prompt = self._so_far() + cost(prompt_tokens, price.input)
-            needed = prompt + cost(1, price.output) - self._granted
+            least = self._answer_tokens if self._work == "picture" else 1
+            needed = prompt + cost(least, price.output) - self._granted
             wanted = prompt + cost(self._answer_tokens, price.output) - self._granted
         if own is None and needed <= 0:
             return True
@@ -99,13 +104,13 @@ class Hold:
     def begin(self, model: Model, prompt_tokens: int, before: int, count: Count = estimate) -> None:
         """An attempt begins: its prompt is paid. before: nano-USD that attempts cost which failed; count: tokens of a
         text for this model."""
-        self._price = model.price or FREE
+        self._price = lease_price(model.price, self._work) or FREE
         self._before = before
         self._fixed = self._before + cost(prompt_tokens, self._price.input)
         self._meter = Meter(count)
         self._look_ahead()
 
-    def flowed(self, delta: Delta) -> None:
+    def flowed(self, delta: Delta | Picture) -> None:
         """Count a piece of the answer. Raises BudgetExceeded where it is more than can be paid for."""
         self._meter.add(delta)
         if self._meter.rough > self._enough and (tokens := self._meter.exact()) > self._enough:
@@ -119,7 +124,7 @@ class Hold:
     def near_the_cap(self, model: Model, prompt_tokens: int) -> bool:
         """Whether the largest answer may cost more than there is, everything that others hold considered: then the
         provider is to be asked for a stream, which can be cut."""
-        price = model.price
+        price = lease_price(model.price, self._work)
         if self._money is None or price is None or not price.output:
             return False
         told = [most for most in (self._most_a_choice, model.max_output) if most]

@@ -18,7 +18,7 @@ import orjson
 from gevent import get_hub
 
 from app.domain.caller import Bound, Budget, Limits
-from app.domain.events import Delta
+from app.domain.events import Delta, Picture
 from app.domain.hot import Admission
 from app.domain.money import Price
 from app.domain.policies.tokens import BYTES_A_TOKEN, said_bytes
@@ -85,7 +85,7 @@ class Trail:
         self._told = b"m %b %b\n" % (self.prompt_id.encode(), orjson.dumps(asked))
         self._journal.write(self._told)
 
-    def flowed(self, delta: Delta) -> None:
+    def flowed(self, delta: Delta | Picture) -> None:
         """Count a piece of the answer; each slice is told."""
         self.size += said_bytes(delta)
         if self.size >= self._next:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.domain.events import Delta
-from app.domain.policies.tokens import BYTES_A_TOKEN, Count, estimate, said_bytes, size_of
+from app.domain.events import Delta, Picture
+from app.domain.policies.tokens import BYTES_A_TOKEN, PICTURE_TOKENS, Count, estimate, said_bytes, size_of
 
 UNREAD = 256
 """Bytes that are only weighed until they are counted: counting by pieces would take each cut for a token's end."""
@@ -20,8 +20,11 @@ class Meter:
         self._counted = self._unread = 0
         self._parts: list[str] = []
 
-    def add(self, delta: Delta) -> None:
+    def add(self, delta: Delta | Picture) -> None:
         self.begun = True
+        if isinstance(delta, Picture):
+            self._counted += PICTURE_TOKENS
+            return
         self._unread += said_bytes(delta)
         self._parts += (delta.reasoning, delta.text)
         for part in delta.tool_calls:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from app.domain.caller import Caller
 from app.domain.catalogue import Credential, Model, Plan, Provider
-from app.domain.chat import ChatRequest, ConversationRef, Message, ProviderCall
+from app.domain.chat import ChatRequest, ConversationRef, Message, ProviderCall, Work
 from app.domain.errors import BudgetExceeded
 from app.domain.events import ChatEvent, Delta, Finish, ProviderEvent, UsageReport
 from app.domain.hot import Admission, Admitted, Epochs, Grant, HotSettlement, HotWindow, Renewal, Unbuilt
@@ -154,7 +154,7 @@ class Services:
     def __init__(self, **speakers: Speaker) -> None:
         self.speakers = speakers
 
-    def service(self, integration: str) -> Speaker:
+    def service(self, integration: str, work: Work = "chat") -> Speaker:
         return self.speakers[integration]
 
 

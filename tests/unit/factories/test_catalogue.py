@@ -15,8 +15,12 @@ from app.factories.llm_service_factory import LLMServiceFactory
 from app.factories.seed_models import SEED_MODELS, named_by_settings
 from app.services.llm.anthropic import AnthropicService
 from app.services.llm.demo import DemoService
+from app.services.llm.demo_pictures import DemoPictures
 from app.services.llm.gemini import GeminiService
+from app.services.llm.google_sdk import GeminiPictures
 from app.services.llm.openai_family import OpenAIFamilyService
+from app.services.llm.openai_pictures import OpenAIPictures
+from app.services.llm.pollinations import PollinationsPictures
 from app.settings.table import PROVIDERS
 
 BY_NAME = {model.name: model for model in SEED_MODELS}
@@ -24,7 +28,7 @@ BY_NAME = {model.name: model for model in SEED_MODELS}
 
 def test_the_services_follow_the_rows() -> None:
     factory = LLMServiceFactory(Mock())
-    kinds = {name: type(factory.service(name)) for name in CATALOGUE}
+    kinds = {name: type(factory.service(name)) for name, row in CATALOGUE.items() if row.chats}
     assert kinds == {
         "groq": OpenAIFamilyService,
         "gemini": GeminiService,
@@ -35,6 +39,15 @@ def test_the_services_follow_the_rows() -> None:
         "ollama": OpenAIFamilyService,
         "demo": DemoService,
     }
+
+
+def test_those_who_draw_follow_the_rows_too() -> None:
+    factory = LLMServiceFactory(Mock())
+    makers = {name: type(factory.service(name, "picture")) for name in CATALOGUE if name != "anthropic"}
+    assert makers.pop("gemini") is GeminiPictures
+    assert makers.pop("pollinations") is PollinationsPictures
+    assert makers.pop("demo") is DemoPictures
+    assert set(makers.values()) == {OpenAIPictures}
 
 
 def test_a_service_is_built_once_and_one_of_an_unknown_provider_speaks_openais_wire() -> None:
@@ -55,7 +68,7 @@ def test_rows_are_frozen() -> None:
 def test_settings_and_catalogue_agree_on_the_providers() -> None:
     for name, row in PROVIDERS.items():
         assert rooted(row.base_url, CATALOGUE[name].wire) == CATALOGUE[name].base_url
-    assert PROVIDERS.keys() == CATALOGUE.keys() - {"demo"}
+    assert PROVIDERS.keys() == {name for name, row in CATALOGUE.items() if row.chats} - {"demo"}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +103,7 @@ def test_what_is_no_chat_model_is_never_chosen_for_chat() -> None:
         "meta-llama/llama-prompt-guard-2-86m",
         "whisper-large-v3-turbo",
         "gemini-2.5-flash-image",
+        "flux",
         "wordllama-256",
     }
 
