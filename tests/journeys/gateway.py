@@ -273,4 +273,5 @@ def _providers(upstream: EmulatedProviders) -> dict[str, str]:
         "anthropic": upstream.url,
     }
     settings = {f"{name.upper()}_API_KEY": key for name, key in KEYS.items()}
+    settings["POLLINATIONS_BASE_URL"] = f"{upstream.url}/pollinations"
     return settings | {f"{name.upper()}_BASE_URL": url for name, url in roots.items()}

@@ -16,6 +16,8 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
+#: No test asks the world for a picture.
+_OWN = {"POLLINATIONS_BASE_URL": ""}
 
 
 class LiveServer:
@@ -38,7 +40,7 @@ class LiveServer:
             self._process = subprocess.Popen(
                 [sys.executable, str(self._script), "--root", str(self.folder)],
                 cwd=self.folder,
-                env=_bare_environment() | {"HOST": "127.0.0.1", "PORT": str(self.port)} | self._env,
+                env=_bare_environment() | _OWN | {"HOST": "127.0.0.1", "PORT": str(self.port)} | self._env,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

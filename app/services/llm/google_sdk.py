@@ -34,9 +34,6 @@ RATIOS = ("1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "5:4", "4:5", "21:9
 #: Ends that Gemini has for pictures, and that mean that there is none.
 NO_PICTURE = BROKEN | {"NO_IMAGE", "IMAGE_OTHER", "IMAGE_RECITATION", "OTHER"}
 
-#: It makes TLS contexts for sockets that are never opened: this one trusts nobody and reads no certificates.
-_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
 _lane = ThreadLane(1)
 
 
@@ -77,7 +74,8 @@ def _asked(transport: Transport, call: ProviderCall, patience: Patience, cancel:
             base_url=call.base_url,
             httpx_client=http,
             httpx_async_client=seam.no_client(),
-            async_client_args={"ssl": _NOBODY},
+            # It makes TLS contexts for sockets that are never opened: this one trusts nobody and reads no certificates.
+            async_client_args={"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
         )
         # A key is never looked for in the environment, nor is Vertex.
         client = genai.Client(api_key=call.secret or "none", vertexai=False, http_options=options)
