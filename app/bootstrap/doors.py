@@ -18,6 +18,7 @@ from app.routes import (
     admin_catalogue,
     auth,
     chat,
+    config,
     conversations,
     health,
     infer,
@@ -61,6 +62,7 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield admin_accounts.blueprint(house.accounts.admin, Budgets(house.stores.database), house.accounts.spending)
     yield admin_audit.blueprint(Audit(house.stores.database))
     yield admin_catalogue.blueprint(house.shelves.models, house.shelves.keys, catalogue)
+    yield config.blueprint(house.shelves.configured)
     yield stats.blueprint(
         Reports(house.stores.database),
         Ratings(house.stores.database),

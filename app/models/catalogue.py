@@ -15,7 +15,8 @@ class LlmModel(Base):
     """A row of the catalogue.
 
     id: any word, `groq/llama-3.1-8b-instant` for a seeded one. origin: seed; admin for one that an admin made or
-    edited, which seeding keeps off; list for one that its provider told of.
+    edited, which seeding keeps off; config for one of `/config/model`, which replaces no other; list for one that its
+    provider told of.
     """
 
     __tablename__ = "llm_models"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -13,14 +13,16 @@ from sqlalchemy.orm import Session
 from app.domain.audit import Actor, Facts
 from app.domain.catalogue import Model
 from app.domain.errors import Conflict, NotFound
-from app.models.catalogue import LlmModel
+from app.models.catalogue import LlmModel, ProviderKey
 from app.repositories.audit import record
 from app.repositories.database import Database
 from app.repositories.epochs import CATALOGUE, raise_epoch
 from app.repositories.prices import price_columns, price_of
 from app.repositories.provider_keys import SealedKey, facts_of, row_of
 
-Origin = Literal["seed", "admin", "list"]
+Origin = Literal["seed", "admin", "config", "list"]
+#: Whose rows seeding keeps off: config for those of `/config/model`.
+MADE_BY_ADMINS: Final[tuple[Origin, ...]] = ("admin", "config")
 #: What the audit needs not be told of a row.
 _UNTOLD: Final = frozenset({"id", "rank", "updated_at"})
 
@@ -32,7 +34,7 @@ class ModelRows:
     def all(self) -> tuple[Model, ...]:
         """Every row, in the catalogue's own order."""
         query = select(LlmModel).order_by(LlmModel.rank, LlmModel.id)
-        return self._database.read(lambda session: tuple(_model(row) for row in session.scalars(query)))
+        return self._database.read(lambda session: tuple(model_of(row) for row in session.scalars(query)))
 
     def save(self, model: Model, origin: Origin, now: datetime) -> Model:
         """Insert or replace the row of this integration and name, and give it back with the id it has."""
@@ -42,7 +44,7 @@ class ModelRows:
             row = row if row is not None else _new(session, model)
             _fill(row, _columns(model), origin, now)
             raise_epoch(session, CATALOGUE)
-            return _model(row)
+            return model_of(row)
 
         return self._database.write(work)
 
@@ -82,15 +84,24 @@ class ModelRows:
 
         return self._database.write(work)
 
-    def add(self, model: Model, actor: Actor, now: datetime, key: SealedKey | None) -> None:
+    def origin(self, model_id: str) -> Origin | None:
+        """Who made a row; None where there is none of this id."""
+        query = select(LlmModel.origin).where(LlmModel.id == model_id)
+        return cast("Origin | None", self._database.read(lambda session: session.scalar(query)))
+
+    def made_here(self) -> tuple[Model, ...]:
+        """The rows with an address of their own that admins made, in the catalogue's order."""
+        query = select(LlmModel).where(LlmModel.origin.in_(MADE_BY_ADMINS), LlmModel.base_url.is_not(None))
+        ordered = query.order_by(LlmModel.rank, LlmModel.id)
+        return self._database.read(lambda session: tuple(model_of(row) for row in session.scalars(ordered)))
+
+    def add(self, model: Model, actor: Actor, now: datetime, key: SealedKey | None, origin: Origin = "admin") -> None:
         """An admin's new row, with the key that came with it. Raises Conflict where there is such a one."""
 
         def work(session: Session) -> None:
             if _find(session, model) is not None or session.get(LlmModel, model.id) is not None:
                 raise Conflict("There is a model of this provider and name.", field="name")
-            row = _new(session, model)
-            _fill(row, _columns(model), "admin", now)
-            record(session, actor, "model.add", model.id, None, _facts(row))
+            insert_row(session, model, origin, now, actor)
             _add_key(session, key, actor)
             raise_epoch(session, CATALOGUE)
 
@@ -105,9 +116,8 @@ class ModelRows:
             row = session.get(LlmModel, model_id, with_for_update=True)
             if row is None:
                 raise NotFound("There is no such model.")
-            before = _facts(row)
-            _fill(row, _columns(replace(_model(row), **changes)), "admin", now)
-            record(session, actor, "model.change", model_id, before, _facts(row))
+            origin: Origin = "config" if row.origin == "config" else "admin"
+            change_row(session, row, replace(model_of(row), **changes), origin, now, actor)
             _add_key(session, key, actor)
             raise_epoch(session, CATALOGUE)
 
@@ -122,8 +132,7 @@ class ModelRows:
                 raise NotFound("There is no such model.")
             if row.origin == "seed":
                 raise Conflict("This model is part of the catalogue: set active to false instead.")
-            record(session, actor, "model.delete", model_id, _facts(row), None)
-            session.delete(row)
+            delete_row(session, row, actor)
             raise_epoch(session, CATALOGUE)
 
         self._database.write(work)
@@ -138,6 +147,25 @@ class ModelRows:
             return gone is not None
 
         return self._database.write(work)
+
+
+def insert_row(session: Session, model: Model, origin: Origin, now: datetime, actor: Actor) -> None:
+    """An admin's new row in the session's transaction."""
+    row = _new(session, model)
+    _fill(row, _columns(model), origin, now)
+    record(session, actor, "model.add", model.id, None, _facts(row))
+
+
+def change_row(session: Session, row: LlmModel, model: Model, origin: Origin, now: datetime, actor: Actor) -> None:
+    """Make a row of the session's transaction what the model says."""
+    before = _facts(row)
+    _fill(row, _columns(model), origin, now)
+    record(session, actor, "model.change", row.id, before, _facts(row))
+
+
+def delete_row(session: Session, row: LlmModel, actor: Actor) -> None:
+    record(session, actor, "model.delete", row.id, _facts(row), None)
+    session.delete(row)
 
 
 def _differences(
@@ -182,9 +210,15 @@ def _fill(row: LlmModel, columns: Mapping[str, Any], origin: Origin, now: dateti
 
 
 def _add_key(session: Session, key: SealedKey | None, actor: Actor) -> None:
-    if key is not None:
+    if key is None:
+        return
+    before = session.get(ProviderKey, key.id)
+    if before is None:
         session.add(row_of(key))
         record(session, actor, "provider_key.add", key.id, None, facts_of(key))
+    else:
+        record(session, actor, "provider_key.change", key.id, {"mask": before.mask}, {"mask": key.mask})
+        before.sealed, before.mask = key.sealed, key.mask
 
 
 def _facts(row: LlmModel) -> Facts:
@@ -214,7 +248,7 @@ def _columns(model: Model) -> dict[str, Any]:
     }
 
 
-def _model(row: LlmModel) -> Model:
+def model_of(row: LlmModel) -> Model:
     return Model(
         id=row.id,
         integration=row.integration,

@@ -18,8 +18,8 @@ from app.services.catalogue.probe import Answer
 from app.utils.clock import rfc3339
 
 _MOST: Final = 1_000_000_000
-_INPUTS: Final = ("text", "image", "video", "audio", "file")
-_OUTPUTS: Final = ("text", "image", "embedding", "transcript")
+INPUTS: Final = ("text", "image", "video", "audio", "file")
+OUTPUTS: Final = ("text", "image", "embedding", "transcript")
 _PROVIDER: Final = validate.Regexp(r"[a-z0-9][a-z0-9_-]{0,63}\Z", error="Must be a word in lower case.")
 _FIELDS: Final = ("base_url", "context_window", "max_output", "active", "reasoning", "rpm", "tpm")
 
@@ -39,8 +39,8 @@ class PriceField(Schema):
 
 
 class ModalitiesField(Schema):
-    in_ = fields.List(Choice(*_INPUTS), data_key="in", validate=validate.Length(min=1), required=True)
-    out = fields.List(Choice(*_OUTPUTS), validate=validate.Length(min=1), load_default=["text"])
+    in_ = fields.List(Choice(*INPUTS), data_key="in", validate=validate.Length(min=1), required=True)
+    out = fields.List(Choice(*OUTPUTS), validate=validate.Length(min=1), load_default=["text"])
 
 
 class _ModelBody(Schema):
@@ -143,7 +143,7 @@ def _wish(data: Mapping[str, Any]) -> Wish:
     if "price" in data:
         wanted["price"] = data["price"]
     elif "price_input" in data or "price_output" in data:
-        wanted["price"] = _two_prices(data)
+        wanted["price"] = two_prices(data)
     if "modalities" in data:
         wanted["inputs"] = frozenset(data["modalities"]["in_"])
         wanted["outputs"] = frozenset(data["modalities"]["out"])
@@ -151,7 +151,7 @@ def _wish(data: Mapping[str, Any]) -> Wish:
     return Wish(wanted, data.get("api_key"), data["verify"])
 
 
-def _two_prices(data: Mapping[str, Any]) -> Price:
+def two_prices(data: Mapping[str, Any]) -> Price:
     for name in ("price_input", "price_output"):
         if name not in data:
             raise ValidationError("Give both, price_input and price_output.", name)

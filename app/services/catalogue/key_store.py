@@ -82,14 +82,18 @@ class KeyStore:
             raise NotFound("There is no such key.")
         self._told()
 
-    def sealed(self, provider: str, secret: str, bound_to: str | None) -> SealedKey:
-        """A new row for a key that is used at that origin alone."""
-        key_id = new_id()
+    def sealed(self, provider: str, secret: str, bound_to: str | None, key_id: str | None = None) -> SealedKey:
+        """A row for a key that is used at that origin alone. key_id: of the row that it may take the place of."""
+        key_id = key_id or new_id()
         return SealedKey(key_id, provider, bound_to, self._sealer.seal(secret, key_id), mask(secret), utcnow())
 
-    def _put_to_use(self, row: SealedKey, secret: str) -> None:
-        for credential in credentials(row.integration, [secret]):
+    def renew(self, provider: str, secret: str) -> None:
+        """Forget what was held against this key."""
+        for credential in credentials(provider, [secret]):
             self._renewed(credential.id)
+
+    def _put_to_use(self, row: SealedKey, secret: str) -> None:
+        self.renew(row.integration, secret)
         self._told()
 
     def _stored(self, row: SealedKey) -> StoredKey:

@@ -12,6 +12,7 @@ from app.repositories.model_rows import ModelRows
 from app.repositories.provider_keys import ProviderKeys
 from app.services.catalogue.admin import ModelAdmin
 from app.services.catalogue.catalogue import Catalogue
+from app.services.catalogue.configured import ConfiguredModels
 from app.services.catalogue.key_store import KeyStore
 from app.services.catalogue.news import News
 from app.services.catalogue.probe import Probe
@@ -25,6 +26,7 @@ class CatalogueRoom:
     catalogue: Catalogue
     keys: KeyStore
     models: ModelAdmin
+    configured: ConfiguredModels
     news: News
 
 
@@ -41,4 +43,5 @@ def build(
     catalogue = Catalogue(rows.all, providers, lambda: keys.credentials())
     news = News(catalogue, bump)
     keys = KeyStore(ProviderKeys(database), sealer, news.tell, renewed)
-    return CatalogueRoom(catalogue, keys, ModelAdmin(rows, catalogue, keys, Probe(services), news.tell), news)
+    models = ModelAdmin(rows, catalogue, keys, Probe(services), news.tell)
+    return CatalogueRoom(catalogue, keys, models, ConfiguredModels(rows, catalogue, models), news)
