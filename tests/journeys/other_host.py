@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -65,8 +66,9 @@ class OtherHost:
                 self.send_response(page.status)
                 for name, value in {"Content-Length": str(len(page.body)), **page.headers}.items():
                     self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(page.body)
+                with suppress(ConnectionError):  # who asked may have heard enough
+                    self.end_headers()
+                    self.wfile.write(page.body)
 
             do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Callable
@@ -394,3 +396,9 @@ def test_calls_at_once_are_bounded_and_nothing_stays_open(start: Start) -> None:
     assert ask(guarded, "http://site.example/").body == b"ok"
     assert upstream.saw_the_end()
     assert wait_for(lambda: descriptors() <= before)
+
+
+def test_who_makes_no_such_call_does_not_pay_for_the_library() -> None:
+    look = "import sys, app.bootstrap; print({'requests', 'urllib3'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"
