@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import gevent
 from gevent import socket
-from requests import PreparedRequest, Request, Response
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
@@ -85,7 +85,7 @@ class Line:
     def before_io(self) -> float:
         """Seconds that the next read or write may wait. Raises TimeoutError."""
         if time.monotonic() - self._yielded > FAIR_SECONDS:
-            gevent.sleep(0)
+            gevent.sleep(0.001)  # not 0: then the loop runs what is ready again and again, and no timer
             self._yielded = time.monotonic()
         return self._remaining()
 
@@ -133,7 +133,7 @@ class GuardedSocket:
         self._sock.sendall(data)
 
     def makefile(self, mode: str, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock, self.line), 65_536)
+        return io.BufferedReader(_Reader(self._sock, self.line), 16_384)
 
     def settimeout(self, seconds: float | None) -> None:
         """The line's bounds are what counts."""
@@ -243,7 +243,11 @@ class GuardedAdapter(HTTPAdapter):
 
 def send(method: str, target: Target, headers: Mapping[str, str], body: bytes | None, line: Line) -> Response:
     """The reply with its body unread. Raises ProviderFault."""
-    prepared = Request(method, target.url, headers=dict(headers), data=body).prepare()
+    # Not by the library's own steps: they read the URL once more, and netrc and cookies with it.
+    prepared = PreparedRequest()
+    prepared.method, prepared.url, prepared.headers = method, target.url, CaseInsensitiveDict(headers)
+    prepared.body = body
+    prepared.prepare_content_length(body)
     try:
         response = GuardedAdapter(target, line).send(prepared, stream=True, timeout=None)
     except _FAULTS as error:

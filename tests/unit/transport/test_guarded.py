@@ -67,6 +67,15 @@ def test_it_asks_the_checked_address_by_the_hosts_name(start: Start) -> None:
     assert upstream.saw_the_end()
 
 
+@pytest.mark.parametrize("path", ["/%zz", "/%", "/a//b/../c;d", "//other.example/x", "/a?b=%0d%0aX-Evil:1&c=//e", "/*"])
+def test_a_path_is_sent_as_it_was_read(path: str, start: Start) -> None:
+    upstream = start(says(answer(b"ok")))
+    assert ask(guard(Names(site_example=[("127.0.0.1", upstream.port)])), f"http://site.example{path}").status == 200
+    line, host, *_ = upstream.requests[0].split(b"\r\n")
+    assert line.split(b" ")[1].lower().replace(b"%25", b"%") == path.encode().lower()
+    assert host == b"Host: site.example"
+
+
 SPELLINGS = (
     "127.0.0.1 127.1 0x7f.1 0177.0.0.1 2130706433 0 0.0.0.0 017700000001 ①②⑦.⓪.⓪.① １２７.0.0.1 127。0。0。1 127.0.0.1."
 )
