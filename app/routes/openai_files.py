@@ -74,6 +74,7 @@ def _blueprint(name: str, prefix: str, files: FileService, max_file_bytes: int) 
     @blp.get("/files/<file_id>/content")
     @blp.doc(summary="What is in it, to be saved; one Range is served")
     @blp.response(200, description="The bytes.", content_type="application/octet-stream")
+    @blp.alt_response(206, description="The part that `Range` asks for.", content_type="application/octet-stream")
     def content(file_id: str) -> Response:
         return _download(files, require_caller().user_id, file_id)
 

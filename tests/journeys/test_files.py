@@ -502,6 +502,21 @@ def test_large_files_pass_through_without_standing_in_memory_or_in_the_way(live_
     person.call("DELETE", f"/files/{made['id']}")
 
 
+def test_who_leaves_in_the_middle_of_a_download_leaves_nothing_open(live_server: LiveServer, person: Person) -> None:
+    made = sent(person, "big.txt", os.urandom(10 * MB).hex().encode())
+    [worker] = workers(live_server)
+
+    def held() -> list[str]:
+        links = [os.readlink(path) for path in Path(f"/proc/{worker}/fd").iterdir() if path.is_symlink()]
+        return [link for link in links if "/uploads/" in link and not link.endswith("/lock")]
+
+    with person.call("GET", f"/v1/files/{made['id']}/content", stream=True) as reply:
+        assert len(reply.raw.read(1000)) == 1000
+        soon(held, complaint="the file is not being read")
+    soon(lambda: not held(), 5, "the file is held open")
+    person.call("DELETE", f"/files/{made['id']}")
+
+
 def test_a_bucket_that_is_away_is_503_and_takes_nothing_of_the_quota(bucket_server: LiveServer, bucket: Bucket) -> None:
     person = Person(bucket_server.url)
     made = sent(person, "a.txt", b"before")
