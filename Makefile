@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos lock env devenv example
+.PHONY: help run test test-e2e chromium check bench chaos lock env devenv example
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -22,7 +22,7 @@ define install
 endef
 
 help:  ## this list
-	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /make \1\t/' | expand -t 16
 
 env:
 	$(call install,requirements.txt,run)
@@ -35,6 +35,17 @@ run: env  ## install, migrate, seed, serve; ARGS=--debug reloads
 
 test: devenv  ## every test; ARGS="tests/unit -k name" for some
 	@$(BIN)/python -m pytest $(ARGS) || { code=$$?; [ $$code -ne 5 ] || echo "pytest found no test" >&2; exit $$code; }
+
+test-e2e: devenv chromium  ## the page in a real browser, which is installed where there is none
+	@REQUIRE_SERVICES=1 $(BIN)/python -m pytest tests/e2e $(ARGS)
+
+# Debian's, by apt. CHROMIUM names another one.
+chromium:
+	@[ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null || { \
+		echo "installing chromium"; \
+		as="$$([ "$$(id -u)" = 0 ] || echo 'sudo -n')"; \
+		$$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	}
 
 check: devenv  ## lint, types, import rules, make test
 	@$(BIN)/ruff check .

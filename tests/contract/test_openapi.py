@@ -141,9 +141,16 @@ def test_fault_10_04_pages_load_nothing_from_elsewhere_and_run_nothing_inline(
         assert found.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize(("name", "ours"), [("docs", {"init.js", "page.css"}), ("vendor", set())])
-def test_vendored_files_are_what_their_list_says(name: str, ours: set[str]) -> None:
-    folder = ROOT / "app" / "web" / "static" / name
+@pytest.mark.parametrize(
+    ("place", "ours"),
+    [
+        ("app/web/static/docs", {"init.js", "page.css"}),
+        ("app/web/static/vendor", set()),
+        ("tests/e2e/vendor", set()),
+    ],
+)
+def test_vendored_files_are_what_their_list_says(place: str, ours: set[str]) -> None:
+    folder = ROOT / place
     rows = re.findall(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", (folder / "VENDORED.md").read_text(), re.MULTILINE)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert there - {name for name, _ in rows} == {"VENDORED.md", *ours}

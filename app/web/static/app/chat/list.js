@@ -20,6 +20,12 @@ export function listChanged() {
   for (const watcher of [...watchers]) watcher();
 }
 
+/** Be told of that; what is returned ends it. */
+export function whenListChanged(tell) {
+  watchers.add(tell);
+  return () => watchers.delete(tell);
+}
+
 whenTold((word) => word.kind === "conversation" && listChanged());
 
 export function ConversationList() {

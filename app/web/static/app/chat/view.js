@@ -10,7 +10,7 @@ import { Icon, Mark } from "../ui/icons.js";
 import { Fault, Name, Skeleton } from "../ui/parts.js";
 import { Composer } from "./composer.js";
 import { ExchangeView } from "./message.js";
-import { conversationActions, listChanged } from "./list.js";
+import { conversationActions, listChanged, whenListChanged } from "./list.js";
 import { adopt, threadOf } from "./threads.js";
 
 const NEAR_END = 120; // px from the end that still count as being there
@@ -44,14 +44,16 @@ function Head({ thread }) {
   useEffect(() => {
     let gone = false;
     setItem((before) => (before?.id === thread.id ? before : null));
-    if (thread.id && !thread.running) {
-      getJson(`/api/conversations/${encodeURIComponent(thread.id)}`).then(
-        (found) => !gone && setItem(found),
-        () => {},
-      );
-    }
+    const look = async () => {
+      if (!thread.id || thread.running) return;
+      const found = await getJson(`/api/conversations/${encodeURIComponent(thread.id)}`).catch(() => null);
+      if (!gone) setItem(found);
+    };
+    look();
+    const unwatch = whenListChanged(look);
     return () => {
       gone = true;
+      unwatch();
     };
   }, [thread.id, thread.running]);
   const title = item?.title || (thread.id ? t("chat.untitled") : t("chat.new"));

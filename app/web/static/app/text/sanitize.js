@@ -15,6 +15,8 @@ const CONFIG = {
   ALLOWED_ATTR: ["href", "src", "alt", "title", "class", "start", "type", "checked", "disabled", "colspan", "rowspan",
     "align", "open", "dir", "lang", "target", "rel"],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|\/v1\/files\/|data:image\/(?:png|jpeg|gif|webp);base64,)/i,
+  // Words, numbers and flags, which are not to be read as addresses.
+  ADD_URI_SAFE_ATTR: ["type", "start", "checked", "disabled", "colspan", "rowspan", "align", "open", "dir", "lang"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   KEEP_CONTENT: true,

@@ -13,7 +13,8 @@ import { Pages, Section, Table, usePages } from "../../ui/page.js";
 import { Field, Name, errorText } from "../../ui/parts.js";
 
 const INPUTS = ["text", "image", "video", "audio", "file"];
-const pathOf = (model) => `/api/admin/models/${encodeURIComponent(model.id)}`;
+// An id is PROVIDER/NAME; its slashes are part of the address.
+const pathOf = (model) => `/api/admin/models/${model.id.split("/").map(encodeURIComponent).join("/")}`;
 
 export function Models() {
   const list = usePages("/api/admin/models", { limit: 100 });

@@ -1,0 +1,98 @@
+"""A browser on the page of a real server whose providers are emulated. Without Chromium these tests are skipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.visitor import Visitor
+from tests.journeys.gateway import Gateway
+from tests.journeys.real_stores import owed
+from tests.providers.fixtures import *  # noqa: F403
+from tests.providers.fixtures import EmulatedProviders
+
+ADMIN_PASSWORD = "Passw0rd-of-the-tests"
+#: Nothing of Chromium's own may go out: a request to another host is to be the page's doing.
+QUIET = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--force-color-profile=srgb",
+]
+Visit = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        owed("no Chromium: `make test-e2e` installs Debian's, or set CHROMIUM to its path")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def house(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, upstream_process: EmulatedProviders
+) -> Iterator[Gateway]:
+    """The embedded service, once for all tests of the page."""
+    env = {"ADMIN_PASSWORD": ADMIN_PASSWORD}
+    with Gateway(tmp_path_factory.mktemp("page"), upstream_process, env) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(house: Gateway, upstream: EmulatedProviders) -> Iterator[Gateway]:
+    yield house
+    house.recover()
+
+
+@pytest.fixture
+def visit(browser: Browser, gateway: Gateway) -> Iterator[Visit]:
+    """Opens the page in a browser profile of its own; options are those of Playwright's `new_context`.
+
+    Afterwards nothing may have been asked of another host, and the page's own script may not have failed."""
+    visitors: list[Visitor] = []
+
+    def open_one(url: str | None = None, **options: object) -> Visitor:
+        visitors.append(Visitor(browser, url or gateway.url, **options))
+        return visitors[-1]
+
+    yield open_one
+    for visitor in visitors:
+        visitor.close()
+    for visitor in visitors:
+        assert visitor.strangers == []
+        assert visitor.mishaps == []
+
+
+@pytest.fixture
+def me(visit: Visit) -> Visitor:
+    """A new user, signed in."""
+    visitor = visit()
+    visitor.register()
+    return visitor
+
+
+@pytest.fixture
+def admin(visit: Visit) -> Visitor:
+    visitor = visit()
+    visitor.sign_in("admin", ADMIN_PASSWORD)
+    return visitor
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where README's pictures go; they are made anew where SCREENSHOTS is set."""
+    folder = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
