@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from app.bootstrap.cache import cache
 from app.bootstrap.chats import chats_of
 from app.bootstrap.doors import doors_of
 from app.bootstrap.embeddings import embedder_of
@@ -46,6 +47,7 @@ ROOMS: tuple[Callable[[House], None], ...] = (
     media_room,
     ratings,
     prompt_log,
+    cache,
 )
 
 

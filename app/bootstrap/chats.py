@@ -103,4 +103,5 @@ def chats_of(house: House) -> ChatOrchestrator:
         slice_deltas=settings.lease_tokens,
         enrichments=house.enrichments,
         album=Album(house.files),
+        cache=house.cache,
     )

@@ -24,7 +24,6 @@ from app.routes import (
     infer,
     keys,
     openai,
-    openai_images,
     pages,
     profile,
     receipts,
@@ -51,7 +50,6 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield keys.blueprint(house.accounts.keys, house.accounts.spending)
     yield chat.blueprint(chats, house.in_flight, house.once, texts.expand)
     yield from openai.blueprints(chats, catalogue, house.in_flight, house.once)
-    yield from openai_images.blueprints(chats, house.in_flight, house.once)
     yield short_auth.blueprint(house.accounts.service)
     yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once, texts.expand, house.averages)
     yield infer.blueprint(chats, house.in_flight, house.once, house.settings.max_upload_mb * MB)
@@ -69,5 +67,6 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
         Reports(house.stores.database),
         Ratings(house.stores.database),
         lambda: house.board.facts(catalogue.snapshot().pools),
+        house.kept_answers,
     )
     yield from house.doors

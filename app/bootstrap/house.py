@@ -19,6 +19,7 @@ from app.routes.exactly_once import ExactlyOnce
 from app.schemas.blueprint import Blueprint
 from app.services.accounts.room import Accounts
 from app.services.catalogue.room import CatalogueRoom
+from app.services.chat.caching import ChatCache
 from app.services.chat.enrichment import Enrichment
 from app.services.chat.health import HealthBoard
 from app.services.files.service import FileService
@@ -61,6 +62,7 @@ class House:
     embedder: what EMBEDDINGS_MODEL says; nothing is loaded before its first use.
     at_once: told of each chat in its own greenlet, before its reply ends, and must not take a moment.
     rated: told of each rating after its reply. averages: ratings by model, for the list of models.
+    kept_answers: how many answers are kept of a user, or of everybody, to be given again.
     guard, fetcher: the way out to URLs that others give.
     """
 
@@ -78,6 +80,8 @@ class House:
     files: FileService
     spool: SpoolFolder
     embedder: Embedder
+    cache: ChatCache | None = None
+    kept_answers: Callable[[str | None], int] = lambda user_id: 0
     enrichments: list[Enrichment] = field(default_factory=list)
     listeners: list[Callable[[Finished], None]] = field(default_factory=list)
     forgetters: list[Callable[[str, str, str], None]] = field(default_factory=list)

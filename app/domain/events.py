@@ -158,6 +158,7 @@ class Done:
 
     charge: nano-USD, None where no price is known. pictures: that were drawn; images: ids of the caller's files that
     they are kept as, where the door keeps them.
+    cache_hit: whether the cache had the answer, None where it was not asked.
     """
 
     answers: tuple[Answer, ...]
@@ -175,6 +176,7 @@ class Done:
     sources: tuple[Source, ...] = ()
     images: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    cache_hit: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,15 @@ from app.schemas.usage import StatsShape, shown_stats
 from app.services.chat.health import KeyFacts
 
 
-def blueprint(reports: Reports, ratings: Ratings, key_facts: Callable[[], Iterable[KeyFacts]]) -> Blueprint:
-    """key_facts: what is known of every provider's key, masked."""
+def blueprint(
+    reports: Reports,
+    ratings: Ratings,
+    key_facts: Callable[[], Iterable[KeyFacts]],
+    kept_answers: Callable[[str | None], int],
+) -> Blueprint:
+    """key_facts: what is known of every provider's key, masked.
+    kept_answers: of a user, or of everybody, in the cache.
+    """
     short = Blueprint("stats", __name__, description="Numbers, for scripts and curl.")
 
     @short.get("/stats")
@@ -27,7 +34,7 @@ def blueprint(reports: Reports, ratings: Ratings, key_facts: Callable[[], Iterab
     def stats() -> Response:
         caller = require_caller()
         whose = None if caller.is_admin else caller.user_id
-        shown = shown_stats(reports.totals(whose), ratings.totals(whose))
+        shown = shown_stats(reports.totals(whose), ratings.totals(whose), kept_answers(whose))
         if caller.is_admin:
             shown["api_key_stats"] = [asdict(facts) for facts in key_facts()]
         return json_reply(shown)

@@ -7,6 +7,7 @@ first heartbeat is due, before the reply's head is given to the server.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 from flask import Response, request
@@ -61,6 +62,7 @@ def answer(
 ) -> Done:
     """Run a chat that is answered in one piece. lead: of one under an Idempotency-Key. Raises the DomainError it
     ended in."""
+    asked = heeded(asked)
     chat = _begin(asked, in_flight, client, lead)
     try:
         for event in orchestrator.run(asked, chat.cancel):
@@ -100,6 +102,20 @@ def wants_drain() -> bool:
     return True
 
 
+def heeded(asked: ChatRequest) -> ChatRequest:
+    """The request with what its headers say of the cache: `Cache-Control: no-cache` goes past it, `x-cache: use` asks
+    for it. Raises InvalidRequest for another word of ours."""
+    environ = request.environ
+    control, ours = environ.get("HTTP_CACHE_CONTROL"), environ.get("HTTP_X_CACHE")
+    if ours is not None and ours.strip().lower() != "use":
+        raise InvalidRequest("x-cache knows one word: use", field="x-cache")
+    if control is not None and "no-cache" in [word.strip().lower() for word in control.split(",")]:
+        return replace(asked, wishes=replace(asked.wishes, cache="off"))
+    if ours is not None and asked.wishes.cache == "default":
+        return replace(asked, wishes=replace(asked.wishes, cache="use"))
+    return asked
+
+
 def client_socket() -> Any | None:
     """The connection of the present request, where the server shows it."""
     return request.environ.get("gunicorn.socket")
@@ -116,6 +132,8 @@ def answer_headers(done: Done) -> dict[str, str]:
         headers |= limit_headers(done.standing)
     if done.degraded is not None:
         headers["x-degraded"] = done.degraded
+    if done.cache_hit is not None:
+        headers["x-cache"] = "hit" if done.cache_hit else "miss"
     if done.charge is not None:
         headers["x-cost-usd"] = f"{usd(done.charge):.9f}"
     return headers
@@ -141,6 +159,7 @@ def stream(
 
     Raises the DomainError of a chat that failed before anything was sent.
     """
+    asked = heeded(asked)
     chat = _begin(asked, in_flight, client, lead)
     events = orchestrator.run(asked, chat.cancel)
     body = StreamBody(chat, events, writer, path, drain=asked.drain)

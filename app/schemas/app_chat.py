@@ -45,7 +45,6 @@ FIELDS = frozenset(
 )
 #: What a field may say while the feature behind it is not here yet; any other value is refused by name.
 NOT_YET: dict[str, tuple[Any, ...]] = {
-    "cache": (),
     "web_search": (False, "auto"),
     "memory": (False,),
 }

@@ -13,10 +13,12 @@ from app.domain.errors import InvalidRequest
 from app.domain.events import Answer, AttemptStarted, Delta, Done, Notice, Restart, ToolCallPart
 from app.domain.policies.selection import STRATEGIES
 from app.domain.usage import Usage
+from app.domain.wishes import NO_WISHES, Wishes
 from app.schemas import checks, parameters
 from app.schemas.messages import parse_messages
 
 MAX_FALLBACKS = 8
+_IGNORES_CACHE = Wishes(cache="off")
 
 
 def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: bool) -> ChatRequest:
@@ -34,8 +36,9 @@ def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: b
         params=parameters.parameters(body),
         max_tokens=parameters.max_tokens(body),
         strategy=checks.choice(body, "strategy", STRATEGIES),
-        fallbacks=fallbacks(body),
+        fallbacks=_fallbacks(body),
         drain=drain,
+        wishes=_IGNORES_CACHE if checks.boolean(body, "ignore_cache") else NO_WISHES,
     )
 
 
@@ -53,13 +56,12 @@ def wants_usage(body: dict[str, Any]) -> bool:
     return wanted is True
 
 
-def fallbacks(body: dict[str, Any]) -> tuple[str, ...]:
-    """The names under `fallbacks`, or under `models`. Raises InvalidRequest naming the field."""
-    named = checks.names(body, "fallbacks", MAX_FALLBACKS)
+def _fallbacks(body: dict[str, Any]) -> tuple[str, ...]:
+    fallbacks = checks.names(body, "fallbacks", MAX_FALLBACKS)
     models = checks.names(body, "models", MAX_FALLBACKS)
-    if named and models and named != models:
+    if fallbacks and models and fallbacks != models:
         raise InvalidRequest("models and fallbacks say different things", field="models")
-    return named or models
+    return fallbacks or models
 
 
 def completion(prompt_id: str, done: Done) -> bytes:

@@ -115,8 +115,8 @@ def _percentiles(histogram: int) -> dict[str, int | None]:
     return {name: percentile(histogram, share) for name, share in SHARES.items()}
 
 
-def shown_stats(totals: Iterable[ModelTotals], ratings: Iterable[RatingTotals]) -> dict[str, Any]:
-    """Without the keys. Nothing is kept in a cache yet."""
+def shown_stats(totals: Iterable[ModelTotals], ratings: Iterable[RatingTotals], kept: int) -> dict[str, Any]:
+    """Without the keys. kept: answers in the cache."""
     rows = list(totals)
     rated, points = _by_model(ratings)
     prompts = sum(row.requests for row in rows)
@@ -128,7 +128,7 @@ def shown_stats(totals: Iterable[ModelTotals], ratings: Iterable[RatingTotals]) 
         "model_ratings": {model: round(points[model] / rated[model], 2) for model in rated},
         "fallback_count": sum(row.fallback for row in rows),
         "cache_hits": sum(row.cached for row in rows),
-        "cache_size": 0,
+        "cache_size": kept,
     }
 
 

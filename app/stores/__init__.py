@@ -13,6 +13,11 @@ Redis keys, all under `v1:`. Every key of a tenant has the user's id in it.
     v1:bud:{scope}:{id}:{p}    hash        3 days after use    money of a budget's period: budget.lua
     v1:idem:{scope}:{key}      hash        12 s, then 24 h     an Idempotency-Key: who is at it, then its answer
     v1:idemconv:{user}:{pub}   set         as its answers      keys whose answers go with this conversation
+    v1:cache:{user}:{digest}   string      CACHE_TTL           an answer that is kept; the oldest go past CACHE_MAX_MB
+    v1:caches                  sorted set  none                all of them by the ms at which they expire
+    v1:caches:sizes, :bytes    hash, str.  none                bytes of each, and their sum
+    v1:caches:filled           string      none                mark: all that SQL keeps is here too
+    v1:flight:{user}:{digest}  string      5 s, renewed        who is asking for such an answer now
     v1:routes:…                list        60 s                calls of routes that are no chat: Flask-Limiter's own
     v1:epoch:auth              string      none                a number that a change of callers raises
     v1:epoch:catalogue         string      none                the same for models

@@ -30,6 +30,12 @@ class Metrics:
         self.settled = Counter("requests_settled", "Chats whose end their own worker wrote", registry=registry)
         self.recovered = Counter("requests_recovered", "Chats of dead workers that were settled", registry=registry)
         self.chats = Counter("chats", "Chats that ended", ("model", "provider", "state"), registry=registry)
+        self.cache_looks = Counter(
+            "cache_looks",
+            "Chats held against the cache; result is hit or miss",
+            ("result",),
+            registry=registry,
+        )
         self.attempts = Counter(
             "attempts", "Calls of providers; error is none", ("provider", "error"), registry=registry
         )

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
 from app.domain.caller import Caller
 from app.domain.chat import ChatRequest
 from app.domain.errors import DomainError, InternalError, Unavailable
-from app.domain.events import Accepted, AttemptStarted, ChatEvent, Delta, Failed
+from app.domain.events import Accepted, AttemptStarted, CacheLook, ChatEvent, Delta, Failed
 from app.domain.ledger import State
 from app.domain.policies.ending import state_of
 from app.domain.policies.mixing import is_mix
 from app.services.chat.album import Album
+from app.services.chat.caching import ChatCache
 from app.services.chat.enrichment import Enrichment
 from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 
 class ChatOrchestrator:
     """confirm: raises Unauthorized for a caller who was revoked since, asked each `slice_deltas` pieces of an
-    answer. enrichments: in the order in which they add to a prompt. album: keeps what is drawn."""
+    answer. enrichments: in the order in which they add to a prompt. album: keeps what is drawn. cache: None where none
+    serves."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class ChatOrchestrator:
         slice_deltas: int,
         enrichments: Sequence[Enrichment] = (),
         album: Album | None = None,
+        cache: ChatCache | None = None,
     ) -> None:
         self._selector = selector
         self._entry = entry
@@ -56,6 +59,7 @@ class ChatOrchestrator:
         self._slice_deltas = slice_deltas
         self._enrichments = enrichments
         self._album = album
+        self._cache = cache
 
     def run(self, request: ChatRequest, cancel: Cancel) -> Iterator[ChatEvent]:
         """Answer one chat. Yields ChatEvents, exactly one Done or Failed last; close it to end it early.
@@ -94,7 +98,10 @@ class ChatOrchestrator:
             yield from self._call(chat, cancel)
             if chat.transcript.pictures and self._album is not None:
                 self._album.keep(chat)
-            yield self._settlement.complete(chat)
+            done = self._settlement.complete(chat)
+            if chat.offer is not None:
+                chat.offer()
+            yield done
         except DomainError as fault:
             if chat.images and self._album is not None:
                 self._album.undo(chat)
@@ -120,17 +127,30 @@ class ChatOrchestrator:
         pieces = 0
         if chat.plan.work == "picture" and self._album is not None:
             self._album.check(chat)
+        cache = self._cache
         mixed = is_mix(chat.request.model) and chat.plan.work == "chat"
-        callers = self._mix if mixed else self._failover
-        with closing(callers.call(chat, cancel)) as events:
+        call = self._mix.call if mixed else self._failover.call
+        served = cache is not None and cache.serves(chat)
+        with closing(
+            cache.answer(chat, cancel, call, alone=mixed) if cache and served else call(chat, cancel)
+        ) as events:
             for event in events:
                 yield event
                 if type(event) is Delta:
                     pieces += 1
                     if pieces % self._slice_deltas == 0:
                         self._confirm(chat.request.caller)
-                elif type(event) is AttemptStarted:
+                elif type(event) is CacheLook:
+                    chat.cache_hit = event.hit
+                elif type(event) is AttemptStarted and not chat.shared:
                     asks(chat, event)
+
+    def _source(self, chat: ChatRun, cancel: Cancel) -> Generator[ChatEvent, None, None]:
+        mixed = is_mix(chat.request.model) and chat.plan.work == "chat"
+        call = self._mix.call if mixed else self._failover.call
+        if self._cache is None or not self._cache.serves(chat):
+            return call(chat, cancel)
+        return self._cache.answer(chat, cancel, call, alone=mixed)
 
     def _failed(self, chat: ChatRun, error: DomainError, stopped: str | None) -> Failed:
         ended = state_of(error, client_gone=stopped == CLIENT_GONE, shutdown=stopped == SHUTDOWN)

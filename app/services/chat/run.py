@@ -40,8 +40,10 @@ class ChatRun:
     model, model_key: who answers, and the id of the key it was asked with; settled: the terminal state is written.
     thoughts: what another model thought of it, which the caller was sent as reasoning; others: who else was asked than
         the plan has; asides: the attempts (by n) that belong to the answer beside the one that gave it.
-    cached: the answer was kept from an earlier request. sources: what the prompt was given to answer from;
-    images: ids of the files that were drawn.
+    cached: the answer was kept from an earlier request, or another who asks the same pays for it. shared: others may
+    hear its call, which leaves its own trail. offer: to be called once its answer is durable: it may be kept.
+    cache_hit: what came of asking the cache, None where it was not asked.
+    sources: what the prompt was given to answer from; images: ids of the files that were drawn.
     transcript: what the caller was sent; own: what the present attempt has said, the same object unless it rescues.
     """
 
@@ -74,6 +76,9 @@ class ChatRun:
     thoughts: str = ""
     others: tuple[Candidate, ...] = ()
     asides: set[int] = field(default_factory=set)
+    shared: bool = False
+    offer: Callable[[], None] | None = None
+    cache_hit: bool | None = None
     cached: bool = False
     sources: list[Source] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
@@ -121,6 +126,8 @@ class ChatRun:
         """The present attempt's: the provider's numbers where they can be true, else counted here: nothing where
         nothing was said."""
         seen, told = self.own.counted(self.asked_tokens, self.count), self.usage
+        if self.cached and told is not None:
+            return told
         if told is not None and self.own.pictures:
             drawn = len(self.own.pictures)
             tokens = told.picture_tokens or min(told.completion, drawn * PICTURE_TOKENS)

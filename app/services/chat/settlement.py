@@ -65,6 +65,7 @@ class Settlement:
             sources=tuple(chat.sources),
             images=tuple(chat.images),
             pictures=tuple(chat.transcript.pictures),
+            cache_hit=chat.cache_hit,
         )
 
     @property
@@ -119,6 +120,8 @@ class Settlement:
         return sum_of([own, *(attempt.usage for attempt in chat.helped if attempt.usage)]) if chat.asides else own
 
     def _charge(self, chat: ChatRun) -> int | None:
+        if chat.cached:
+            return 0
         price = chat.model.price if chat.model else None
         return None if price is None else price.of(chat.believed_usage()) + chat.spent_on(chat.helped)
 
@@ -206,7 +209,7 @@ class Settlement:
             drop=bool(ref and ref.replaces and exchange),
             bounds=chat.hold.bounds if chat.hold else (),
             held_tokens=chat.admitted.tokens if chat.admitted else 0,
-            used_tokens=row.usage.total if row else 0,
+            used_tokens=row.usage.total if row and not row.cached else 0,
             spent=(row.charge or 0) + row.lost if row else 0,
             day=chat.created_at.date(),
             alone=chat.admitted is None,

@@ -30,6 +30,8 @@ class Tally:
         self._metrics = metrics
         self._accepted: Callable[[], None] = metrics.accepted.inc
         self._settled: Callable[[], None] = metrics.settled.inc
+        self._hits: Callable[[], None] = metrics.cache_looks.labels("hit").inc
+        self._misses: Callable[[], None] = metrics.cache_looks.labels("miss").inc
         self._ended: list[SettledChat] = []
         self._chats = _Children(metrics.chats)
         self._attempts = _Children(metrics.attempts)
@@ -61,6 +63,10 @@ class Tally:
     def recovered(self, chats: int) -> None:
         """So many of a dead process were settled by this one."""
         self._metrics.recovered.inc(chats)
+
+    def looked(self, hit: bool) -> None:
+        """A request was held against the cache."""
+        (self._hits if hit else self._misses)()
 
     def note(self) -> None:
         """Count what has ended since the last time: all of one kind at once, since each step costs a microsecond."""
@@ -107,6 +113,8 @@ class _Sums:
         row, usage = chat.row, chat.row.usage
         provider = row.provider
         self.chats[row.model, provider, row.state] += 1
+        if row.cached:
+            return  # no provider was asked
         self.tokens[provider, "prompt"] += usage.prompt
         self.tokens[provider, "completion"] += usage.completion
         if usage.cached:
