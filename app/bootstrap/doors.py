@@ -24,6 +24,7 @@ from app.routes import (
     infer,
     keys,
     openai,
+    openai_images,
     pages,
     profile,
     receipts,
@@ -50,6 +51,7 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield keys.blueprint(house.accounts.keys, house.accounts.spending)
     yield chat.blueprint(chats, house.in_flight, house.once, texts.expand)
     yield from openai.blueprints(chats, catalogue, house.in_flight, house.once)
+    yield from openai_images.blueprints(chats, house.in_flight, house.once)
     yield short_auth.blueprint(house.accounts.service)
     yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once, texts.expand, house.averages)
     yield infer.blueprint(chats, house.in_flight, house.once, house.settings.max_upload_mb * MB)

@@ -52,10 +52,13 @@ def blueprint(
 
     def reply(caller: Caller, lead: Lead | None) -> Response:
         query, drain = request.args.to_dict(), wants_drain()
-        asked = short_chat.parse_chat(read_json(), query, caller, request_id(), expand, drain=drain)
+        asked = short_chat.parse_chat(read_json(), query, caller, request_id(), expand, draws, drain=drain)
         done = answer(chats, asked, in_flight, client_socket(), lead)
         body = orjson.dumps(short_chat.reply(asked, done))
         return Response(body, headers=answer_headers(done), content_type="application/json")
+
+    def draws(name: str) -> bool:
+        return catalogue.snapshot().draws(name)
 
     @blp.route("/models", methods=["GET"])
     @blp.doc(

@@ -139,7 +139,11 @@ SHORT_CHAT_BODY = body(
     {
         "prompt": STRING,
         "session_id": {**STRING, "maxLength": 128},
-        "mode": {"type": "string", "enum": ["text", "image", "auto"]},
+        "mode": {
+            "type": "string",
+            "enum": ["text", "image", "auto"],
+            "description": "Left out: text where a model is named, else auto, by what the prompt reads like.",
+        },
         **TEMPLATE,
     },
 )
@@ -158,6 +162,34 @@ SHORT_CHAT_REPLY = {
         "cached": BOOLEAN,
         "fallback": BOOLEAN,
         "session_id": STRING,
+    },
+}
+
+IMAGES_BODY = body(
+    ["prompt"],
+    {
+        "prompt": {**STRING, "maxLength": 32_000},
+        "model": {**STRING, "default": "auto"},
+        "n": {**INTEGER, "minimum": 1, "maximum": 10, "default": 1},
+        "size": {**STRING, "description": "auto, or WIDTHxHEIGHT of 64 to 2048 pixels each."},
+        "response_format": {**STRING, "enum": ["b64_json", "url"], "default": "b64_json"},
+        "fallbacks": {"type": "array", "items": STRING, "maxItems": 8},
+        "models": {"type": "array", "items": STRING, "maxItems": 8},
+        "stream": {**BOOLEAN, "description": "Only false: a picture comes whole."},
+        "user": STRING,
+    },
+    extra=True,
+)
+
+IMAGES_REPLY = {
+    "type": "object",
+    "properties": {
+        "created": INTEGER,
+        "data": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"b64_json": STRING, "url": STRING}},
+        },
+        "usage": {"type": "object"},
     },
 }
 

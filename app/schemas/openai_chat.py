@@ -36,7 +36,7 @@ def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, *, drain: b
         params=parameters.parameters(body),
         max_tokens=parameters.max_tokens(body),
         strategy=checks.choice(body, "strategy", STRATEGIES),
-        fallbacks=_fallbacks(body),
+        fallbacks=fallbacks(body),
         drain=drain,
         wishes=_IGNORES_CACHE if checks.boolean(body, "ignore_cache") else NO_WISHES,
     )
@@ -56,12 +56,13 @@ def wants_usage(body: dict[str, Any]) -> bool:
     return wanted is True
 
 
-def _fallbacks(body: dict[str, Any]) -> tuple[str, ...]:
-    fallbacks = checks.names(body, "fallbacks", MAX_FALLBACKS)
+def fallbacks(body: dict[str, Any]) -> tuple[str, ...]:
+    """The names under `fallbacks`, or under `models`. Raises InvalidRequest naming the field."""
+    named = checks.names(body, "fallbacks", MAX_FALLBACKS)
     models = checks.names(body, "models", MAX_FALLBACKS)
-    if fallbacks and models and fallbacks != models:
+    if named and models and named != models:
         raise InvalidRequest("models and fallbacks say different things", field="models")
-    return fallbacks or models
+    return named or models
 
 
 def completion(prompt_id: str, done: Done) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.domain.caller import Caller
 from app.domain.chat import ChatRequest, ConversationRef, Message
 from app.domain.errors import InvalidRequest
 from app.domain.events import Done
+from app.domain.policies.intent import wants_picture
 from app.domain.templates import Expand, Expanded
 from app.domain.wishes import NO_WISHES, Wishes
 from app.schemas import app_chat, checks, template_use
@@ -19,37 +20,56 @@ FIELDS = frozenset({"prompt", "template_id", "template_vars", "mode", "session_i
 QUERY = frozenset({"model", "ignore_cache"})
 MODES = frozenset({"text", "image", "auto"})
 MAX_SESSION = 128
+AUTO = "auto"
 
 
 def parse_chat(
-    body: dict[str, Any], query: Mapping[str, str], caller: Caller, prompt_id: str, expand: Expand, *, drain: bool
+    body: dict[str, Any],
+    query: Mapping[str, str],
+    caller: Caller,
+    prompt_id: str,
+    expand: Expand,
+    draws: Callable[[str], bool],
+    *,
+    drain: bool,
 ) -> ChatRequest:
-    """Raises InvalidRequest naming the field, and what `expand` raises."""
+    """draws: whether there is a model of that name which does. Raises InvalidRequest naming the field, and what
+    `expand` raises."""
     checks.only(body, FIELDS)
     checks.only(query, QUERY)
-    if checks.choice(body, "mode", MODES) == "image":
-        raise InvalidRequest("no model here draws pictures yet", field="mode")
+    mode = checks.choice(body, "mode", MODES)
     ignores_cache = _ignores_cache(query)
     made = template_use.expanded(body, "prompt", caller, expand)
     prompt = made.text if made else checks.text(body, "prompt", longest=10_000_000)
     if prompt is None or not prompt.strip():
         raise InvalidRequest("prompt is required", field="prompt")
+    model = checks.model(query)
     return ChatRequest(
         prompt_id=prompt_id,
         door="short",
         caller=caller,
-        model=checks.model(query),
+        model=model,
         messages=(Message("user", prompt),),
         conversation=session(body),
         drain=drain,
-        wishes=_wishes(ignores_cache, made),
+        wishes=_wishes(ignores_cache, made, picture=_is_picture(mode, model, prompt, draws)),
     )
 
 
-def _wishes(ignores_cache: bool, made: Expanded | None) -> Wishes:
-    if not ignores_cache and made is None:
+def _is_picture(mode: str | None, model: str, prompt: str, draws: Callable[[str], bool]) -> bool:
+    """Whether an answer is wanted as a picture: as the mode says or, where that is left to us, the prompt."""
+    if mode in ("image", "text"):
+        return mode == "image"
+    if model != AUTO:
+        return mode == "auto" and wants_picture(prompt) and draws(model)
+    return wants_picture(prompt)
+
+
+def _wishes(ignores_cache: bool, made: Expanded | None, *, picture: bool) -> Wishes:
+    if not (ignores_cache or made or picture):
         return NO_WISHES
-    return Wishes(cache="off" if ignores_cache else "default", template=made.version if made else None)
+    version = made.version if made else None
+    return Wishes(cache="off" if ignores_cache else "default", template=version, picture=picture)
 
 
 def _ignores_cache(query: Mapping[str, str]) -> bool:

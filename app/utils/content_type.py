@@ -57,7 +57,8 @@ _TEXTS: Final = {
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 # Possessive throughout: a page of comments is looked at once.
 _MARKUP = re.compile(
-    r"\s*+(?>(?:<\?xml[^>]*+>|<!--(?:(?!-->).)*+-->|<!doctype\s++(?P<doctype>\w++)[^>]*+>)\s*+)*+<(?P<tag>[a-z]++)",
+    r"\s*+(?>(?:<\?xml[^>]*+>|<!--(?:(?!-->).)*+-->|<!doctype\s++(?P<doctype>\w++)(?>\[[^\]]*+\]|[^>\[])*+>)\s*+)*+"
+    r"<(?P<tag>[a-z]++)",
     re.S,
 )
 _HTML = frozenset({"head", "body", "script", "style", "title", "iframe", "form", "table", "div", "p", "a", "h"})

@@ -26,6 +26,8 @@ SOUND: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/llm/chat"): {"message": "Hello", "model": "demo"},
     ("post", "/v1/chat/completions"): {"model": "demo", "messages": [{"role": "user", "content": "Hi"}]},
     ("post", "/openai/v1/chat/completions"): {"model": "demo", "messages": [{"role": "user", "content": "Hi"}]},
+    ("post", "/v1/images/generations"): {"prompt": "A fox", "model": "demo"},
+    ("post", "/openai/v1/images/generations"): {"prompt": "A fox", "model": "demo"},
     ("post", "/register"): {"username": "fresh", "password": PASSWORD},
     ("post", "/chat"): {"prompt": "Hello"},
     ("post", "/api/ratings"): {"prompt_id": UNKNOWN, "rating": 4},

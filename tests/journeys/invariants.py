@@ -15,7 +15,7 @@ import requests
 
 from tests.journeys.gateway import KEYS, Gateway, soon
 
-CHATS = ("/llm/chat", "/v1/chat/completions", "/openai/v1/chat/completions", "/chat")
+CHATS = ("/llm/chat", "/v1/chat/completions", "/openai/v1/chat/completions", "/chat", "/v1/images/generations")
 #: Terminal states of the contract.
 STATES = {"complete", "client_gone", "upstream_failed", "stalled", "budget_cut", "refused", "crashed"}
 #: Idle connections to stores and log files that may come and go.
@@ -164,8 +164,8 @@ def _access_lines(gateway: Gateway) -> list[dict[str, Any]]:
 
 
 def _calls(gateway: Gateway) -> list[dict[str, Any]]:
-    """Chats that the upstream saw; lists of models are asked for in the background."""
-    return [entry for entry in gateway.upstream.log() if entry["method"] == "POST"]
+    """Chats and pictures that the upstream saw; lists of models are asked for in the background."""
+    return [entry for entry in gateway.upstream.log() if entry["method"] == "POST" or "/prompt/" in entry["path"]]
 
 
 def _held(pid: int) -> tuple[int, int]:

@@ -78,6 +78,10 @@ class Snapshot:
         found = tuple(m for m in self.models if m.available and does(m, work) and _chosen_unasked(m))
         return found if work == "chat" else (*found, *(m for m in self.demo if does(m, work)))
 
+    def draws(self, name: str) -> bool:
+        """Whether a model that this name means makes pictures."""
+        return any(does(model, "picture") for model in self.find(name, "picture"))
+
     def find(self, name: str, work: Work = "chat") -> tuple[Model, ...]:
         """The rows a name means, best first; empty for an unknown one.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import ssl
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,9 @@ class GeminiPictures(BaseLLMService):
         self._transport = transport
 
     def chat(self, call: ProviderCall, patience: Patience, cancel: Cancel) -> ProviderEvents:
+        began = time.monotonic()
         _lane.run(_load)
+        patience.rest(time.monotonic() - began)
         usages: list[Usage] = []
         for _ in range(count_of(call.params)):
             reply = yield from aside(lambda: _asked(self._transport, call, patience, cancel), patience)
