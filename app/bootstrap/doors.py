@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from app.bootstrap.configuration import configuration_of
 from app.bootstrap.house import MB, House
 from app.bootstrap.templates import templates_of
 from app.middleware.readiness import Readiness
@@ -16,6 +17,7 @@ from app.routes import (
     admin_accounts,
     admin_audit,
     admin_catalogue,
+    admin_config,
     auth,
     chat,
     config,
@@ -64,6 +66,7 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield admin_accounts.blueprint(house.accounts.admin, Budgets(house.stores.database), house.accounts.spending)
     yield admin_audit.blueprint(Audit(house.stores.database))
     yield admin_catalogue.blueprint(house.shelves.models, house.shelves.keys, catalogue)
+    yield admin_config.blueprint(configuration_of(house))
     yield config.blueprint(house.shelves.configured)
     yield stats.blueprint(
         Reports(house.stores.database),

@@ -21,18 +21,28 @@ class Installation:
         """Set it, None for no bound, with its row in the audit."""
 
         def work(session: Session) -> None:
-            row = session.get(BudgetRow, INSTALLATION, with_for_update=True)
-            before = None if row is None else Budget(row.amount, row.period)  # type: ignore[arg-type]
-            if budget is None and row is not None:
-                session.delete(row)
-            elif budget is not None:
-                session.merge(BudgetRow(scope=INSTALLATION, amount=budget.amount, period=budget.period))
-            record(session, actor, "budget.change", INSTALLATION, _facts(before), _facts(budget))
+            put_budget(session, budget, actor)
             # In the order of their names, as whoever raises both does.
             raise_epoch(session, "auth")
             raise_epoch(session, "catalogue")
 
         self._database.write(work)
+
+
+def held_budget(session: Session) -> Budget | None:
+    """As it is, its row held until the transaction ends."""
+    row = session.get(BudgetRow, INSTALLATION, with_for_update=True)
+    return None if row is None else Budget(row.amount, row.period)  # type: ignore[arg-type]
+
+
+def put_budget(session: Session, budget: Budget | None, actor: Actor) -> None:
+    """Set it in the session's transaction, with its row in the audit."""
+    before = held_budget(session)
+    if budget is None and before is not None:
+        session.delete(session.get_one(BudgetRow, INSTALLATION))
+    elif budget is not None:
+        session.merge(BudgetRow(scope=INSTALLATION, amount=budget.amount, period=budget.period))
+    record(session, actor, "budget.change", INSTALLATION, _facts(before), _facts(budget))
 
 
 def _facts(budget: Budget | None) -> Facts | None:

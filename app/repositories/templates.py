@@ -56,7 +56,9 @@ class TemplateRows:
             own = select(func.count()).where(TemplateRow.user_id == viewer.user_id, TemplateRow.deleted_at.is_(None))
             if (session.scalar(own) or 0) >= MOST_OF_ONE:
                 raise Conflict(f"A user has at most {MOST_OF_ONE} templates; delete one first.")
-            return _of(*insert(session, draft, now, owner=viewer.user_id))
+            made = insert(session, draft, now, owner=viewer.user_id)
+            raise_epoch(session, EPOCH)
+            return template_of(*made)
 
         return self._database.write(work)
 
@@ -69,8 +71,10 @@ class TemplateRows:
 
         def work(session: Session) -> Template:
             row, version = _held(session, viewer, template_id)
-            before = _of(row, version)
-            return _of(*update(session, row, version, revise(before), now, _actor(viewer, before)))
+            before = template_of(row, version)
+            changed = update(session, row, version, revise(before), now, _actor(viewer, before))
+            raise_epoch(session, EPOCH)
+            return template_of(*changed)
 
         return self._database.write(work)
 
@@ -79,9 +83,9 @@ class TemplateRows:
 
         def work(session: Session) -> None:
             row, version = _held(session, viewer, template_id)
-            actor = _actor(viewer, _of(row, version))
+            actor = _actor(viewer, template_of(row, version))
             if actor is not None:
-                record(session, actor, "template.delete", row.id, _facts(row), None)
+                record(session, actor, "template.delete", row.id, facts_of(row), None)
             row.deleted_at = now
             raise_epoch(session, EPOCH)
 
@@ -94,9 +98,11 @@ class TemplateRows:
             stale = _stale(session, drafts)
             for key, found in stale:
                 if found is None:
-                    insert(session, drafts[key], now, owner=None, seed_key=key)
+                    insert(session, drafts[key], now, owner=None, seed_key=key, seeded=True)
                 else:
                     update(session, *found, drafts[key], now, None, seeded=True)
+            if stale:
+                raise_epoch(session, EPOCH)
             return len(stale)
 
         # A look that needs no lock, so that a start with nothing to do waits for nobody.
@@ -104,17 +110,24 @@ class TemplateRows:
         return 0 if same else self._database.write(work)
 
 
-def insert(session: Session, draft: Draft, now: datetime, *, owner: str | None, seed_key: str | None = None) -> Pair:
+def insert(
+    session: Session,
+    draft: Draft,
+    now: datetime,
+    *,
+    owner: str | None,
+    seed_key: str | None = None,
+    seeded: bool = False,
+    template_id: str | None = None,
+) -> Pair:
     """A new template in the session's transaction."""
     row = TemplateRow(
-        id=new_id(), user_id=owner, name=draft.name, category=draft.category, shared=draft.shared, version=1,
-        seed_key=seed_key, seeded=seed_key is not None, created_at=now, updated_at=now,
+        id=template_id or new_id(), user_id=owner, name=draft.name, category=draft.category, shared=draft.shared,
+        version=1, seed_key=seed_key, seeded=seeded, created_at=now, updated_at=now,
     )  # fmt: skip
     session.add(row)
     session.flush()
-    version = _add_version(session, row, draft, now)
-    raise_epoch(session, EPOCH)
-    return row, version
+    return row, _add_version(session, row, draft, now)
 
 
 def update(
@@ -128,7 +141,7 @@ def update(
     seeded: bool = False,
 ) -> Pair:
     """Make a template of the session's transaction what the draft says. actor: who is not its owner, for the audit."""
-    before = _facts(row)
+    before = facts_of(row)
     if (version.content, version.variables) != (draft.content, _stored(draft.variables)):
         if row.version >= MOST_VERSIONS:
             raise Conflict(f"A template has at most {MOST_VERSIONS} versions; make a new one.")
@@ -137,8 +150,7 @@ def update(
     row.name, row.category, row.shared = draft.name, draft.category, draft.shared
     row.seeded, row.updated_at = seeded, now
     if actor is not None:
-        record(session, actor, "template.change", row.id, before, _facts(row))
-    raise_epoch(session, EPOCH)
+        record(session, actor, "template.change", row.id, before, facts_of(row))
     return row, version
 
 
@@ -164,18 +176,20 @@ def _rows(viewer: Viewer, version: int | None = None) -> Select[TemplateRow, Tem
     return select(TemplateRow, TemplateVersionRow).join(TemplateVersionRow, joined).where(_sees(viewer))
 
 
+def present_version(session: Session, row: TemplateRow) -> TemplateVersionRow:
+    """The version that serves."""
+    wanted = and_(TemplateVersionRow.template_id == row.id, TemplateVersionRow.version == row.version)
+    return session.scalars(select(TemplateVersionRow).where(wanted)).one()
+
+
 def _held(session: Session, viewer: Viewer, template_id: str) -> Pair:
     """The template to be changed, locked; its version is read after that, since a change may have come before us."""
     query = select(TemplateRow).where(TemplateRow.id == template_id, _sees(viewer)).with_for_update()
     row = session.scalars(query).first()
     if row is None:
         raise NotFound("There is no such template.")
-    version = session.scalars(
-        select(TemplateVersionRow).where(
-            TemplateVersionRow.template_id == row.id, TemplateVersionRow.version == row.version
-        )
-    ).one()
-    if not _of(row, version).editable_by(viewer):
+    version = present_version(session, row)
+    if not template_of(row, version).editable_by(viewer):
         raise Forbidden("This template is another's: you may use it, its owner and admins may change it.")
     return row, version
 
@@ -194,7 +208,7 @@ def _differs(found: Pair, draft: Draft) -> bool:
     row, version = found
     if not row.seeded or row.deleted_at is not None:
         return False
-    template = _of(row, version)
+    template = template_of(row, version)
     return draft != Draft(template.name, template.category, template.content, template.shared, template.variables)
 
 
@@ -203,7 +217,7 @@ def _actor(viewer: Viewer, template: Template) -> Actor | None:
     return None if template.owner == viewer.user_id else Actor(viewer.user_id, viewer.username)
 
 
-def _facts(row: TemplateRow) -> Facts:
+def facts_of(row: TemplateRow) -> Facts:
     return {"name": row.name, "category": row.category, "shared": row.shared, "version": row.version}
 
 
@@ -216,10 +230,10 @@ def _variable(stored: Mapping[str, Any]) -> Variable:
 
 
 def _template(row: Row[TemplateRow, TemplateVersionRow]) -> Template:
-    return _of(row[0], row[1])
+    return template_of(row[0], row[1])
 
 
-def _of(row: TemplateRow, version: TemplateVersionRow) -> Template:
+def template_of(row: TemplateRow, version: TemplateVersionRow) -> Template:
     return Template(
         id=row.id,
         owner=row.user_id,

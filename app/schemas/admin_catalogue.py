@@ -17,10 +17,10 @@ from app.services.catalogue.key_store import StoredKey
 from app.services.catalogue.probe import Answer
 from app.utils.clock import rfc3339
 
-_MOST: Final = 1_000_000_000
+MOST: Final = 1_000_000_000
 INPUTS: Final = ("text", "image", "video", "audio", "file")
 OUTPUTS: Final = ("text", "image", "embedding", "transcript")
-_PROVIDER: Final = validate.Regexp(r"[a-z0-9][a-z0-9_-]{0,63}\Z", error="Must be a word in lower case.")
+PROVIDER: Final = validate.Regexp(r"[a-z0-9][a-z0-9_-]{0,63}\Z", error="Must be a word in lower case.")
 _FIELDS: Final = ("base_url", "context_window", "max_output", "active", "reasoning", "rpm", "tpm")
 
 
@@ -49,18 +49,18 @@ class _ModelBody(Schema):
     price = fields.Nested(PriceField, allow_none=True, metadata={"description": "null: unknown"})
     price_input = Usd(metadata={"description": "USD a million tokens; with price_output in place of price."})
     price_output = Usd()
-    context_window = Whole(least=1, most=_MOST, allow_none=True)
-    max_output = Whole(least=1, most=_MOST, allow_none=True)
+    context_window = Whole(least=1, most=MOST, allow_none=True)
+    max_output = Whole(least=1, most=MOST, allow_none=True)
     modalities = fields.Nested(ModalitiesField)
     active = Flag()
     reasoning = Flag()
-    rpm = Whole(least=0, most=_MOST, allow_none=True)
-    tpm = Whole(least=0, most=_MOST, allow_none=True)
+    rpm = Whole(least=0, most=MOST, allow_none=True)
+    tpm = Whole(least=0, most=MOST, allow_none=True)
 
 
 class NewModelBody(_ModelBody):
     name = Text(required=True, least=1, most=300)
-    provider = Text(required=True, validate=_PROVIDER)
+    provider = Text(required=True, validate=PROVIDER)
     verify = Flag(load_default=True, metadata={"description": "One test call; false keeps it untried."})
 
     @post_load
@@ -77,7 +77,7 @@ class ModelChangeBody(_ModelBody):
 
 
 class ProviderKeyBody(Schema):
-    provider = Text(required=True, validate=_PROVIDER)
+    provider = Text(required=True, validate=PROVIDER)
     key = Text(required=True, least=1, most=4096)
     base_url = Text(least=1, most=2000, metadata={"description": "The one address it is for; else the provider's own."})
 

@@ -15,13 +15,17 @@ from app.utils.clock import rfc3339
 
 _SCALAR = {"type": ["string", "number", "boolean", "null"]}
 _CATEGORY = "general"
+#: Whole numbers up to here are the same in every store and client.
+MOST_NUMBER = 2**53
 
 
 class ScalarField(fields.Field[Any]):
     """Text, a number, true or false."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if type(value) not in (str, int, float, bool):
+        # A NaN is not below anything.
+        fits = abs(value) <= MOST_NUMBER if type(value) in (int, float) else type(value) in (str, bool)
+        if not fits:
             raise ValidationError("Must be a string, a number, true or false.")
         return value
 
