@@ -18,6 +18,7 @@ from app.bootstrap.embeddings import embedder_of
 from app.bootstrap.files import files_of, files_room, spool_of
 from app.bootstrap.house import House
 from app.bootstrap.media import media_room
+from app.bootstrap.memory import memory
 from app.bootstrap.models import catalogue_of, providers
 from app.bootstrap.outbound import outbound
 from app.bootstrap.people import accounts_of
@@ -45,6 +46,7 @@ ROOMS: tuple[Callable[[House], None], ...] = (
     outbound,
     files_room,
     media_room,
+    memory,
     ratings,
     prompt_log,
     cache,
@@ -90,6 +92,8 @@ def build(settings: Settings | None = None) -> Flask:
     )
     for room in ROOMS:
         room(house)
+    for name, probe in house.probes.items():
+        readiness.watch(name, probe)
     doors = doors_of(house, chats_of(house), readiness, keyed)
     numbers = metrics.blueprint(stores.tally, stores.hot.in_flight, readiness, settings.metrics_token)
     docs.register(app, [*doors, numbers], VERSION)

@@ -12,6 +12,7 @@ from app.domain.embedding import Embedder
 from app.domain.finished import Finished
 from app.domain.ratings import Rated
 from app.middleware.in_flight import InFlight
+from app.middleware.readiness import Probe
 from app.repositories.conversations import Conversations
 from app.repositories.database import Database
 from app.repositories.durable import DurableCommits
@@ -63,6 +64,7 @@ class House:
     at_once: told of each chat in its own greenlet, before its reply ends, and must not take a moment.
     rated: told of each rating after its reply. averages: ratings by model, for the list of models.
     kept_answers: how many answers are kept of a user, or of everybody, to be given again.
+    probes: rows of /api/ready beside the stores', by name.
     guard, fetcher: the way out to URLs that others give.
     """
 
@@ -88,6 +90,7 @@ class House:
     doors: list[Blueprint] = field(default_factory=list)
     at_once: list[Callable[[Finished], object]] = field(default_factory=list)
     rated: list[Callable[[Rated], None]] = field(default_factory=list)
+    probes: dict[str, Probe] = field(default_factory=dict)
     averages: Callable[[], AverageRatings] = dict
     guard: Guard = field(default_factory=Guard)
 

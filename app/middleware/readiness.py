@@ -64,6 +64,10 @@ class Readiness:
         self._asked_at = float("-inf")
         self._rows: tuple[Dependency, ...] = ()
 
+    def watch(self, name: str, probe: Probe) -> None:
+        """One more row."""
+        self._probes[name] = probe
+
     def report(self) -> Report:
         now = self._clock()
         if now - self._asked_at >= 0.5:

@@ -13,6 +13,8 @@ from app.models.types import Json, Words
 
 LIVE = text("deleted_at IS NULL")
 DEAD = text("deleted_at IS NOT NULL")
+#: Exchanges that are to be remembered and are not yet.
+OWED = text("embedded = false AND role = 'assistant' AND state = 'complete'")
 WITH_FILES = text("attachments IS NOT NULL OR images IS NOT NULL")
 
 
@@ -47,6 +49,8 @@ class Message(Base):
     __tablename__ = "messages"
     __table_args__ = (
         Index("ix_messages_with_files", "conversation_id", postgresql_where=WITH_FILES, sqlite_where=WITH_FILES),
+        Index("ix_messages_owed", "prompt_id", postgresql_where=OWED, sqlite_where=OWED),
+        Index("ix_messages_owed", "prompt_id", postgresql_where=OWED, sqlite_where=OWED),
     )
 
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"), primary_key=True)

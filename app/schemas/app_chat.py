@@ -46,7 +46,6 @@ FIELDS = frozenset(
 #: What a field may say while the feature behind it is not here yet; any other value is refused by name.
 NOT_YET: dict[str, tuple[Any, ...]] = {
     "web_search": (False, "auto"),
-    "memory": (False,),
 }
 
 

@@ -237,6 +237,7 @@ def test_fault_2_17_what_is_anothers_is_404_like_what_is_not_there_at_every_rout
         "key_id": key["id"],
         "file_id": file["id"],
         "filename": file["id"],
+        "memory_id": said["prompt_id"],
     }
     for path, method, _ in operations(document):
         names = set(re.findall(r"\{([^}]+)\}", path)) - {"model_id"}

@@ -30,7 +30,7 @@ from app.utils.ids import new_id
 POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 TABLES = (
     "requests", "attempts", "rollups", "messages", "conversations", "llm_models", "provider_keys", "epochs", "secrets",
-    "idempotency", "cache", "template_versions", "templates", "ratings", "rating_sums", "files", "blobs",
+    "idempotency", "cache", "template_versions", "templates", "ratings", "rating_sums", "files", "blobs", "memories",
 )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from app.utils.ids import new_id
 
 #: An answer that was a picture and no word, in later prompts: providers refuse an empty one.
 DRAWN = "(a picture)"
+FULL = 0.9
+"""The share of the window's tokens past which it is taken for cut: an exchange that does not fit leaves some free."""
 
 
 class ConversationReads(Protocol):
@@ -64,6 +66,7 @@ class Recall:
         if ref.replaces is None and hot is not None and hot.id is not None and hot.messages is not None:
             run.row_id = hot.id
             run.window = self._cut(hot.messages)
+            run.older = len(run.window) < len(hot.messages) or self._is_full(run.window)
             return
         self._from_sql(run, ref, hot)
 
@@ -84,6 +87,7 @@ class Recall:
         run.row_id, messages = stored
         run.rebuilt = messages
         run.window = self._cut(messages)
+        run.older = len(run.window) < len(messages)
 
     def _asked_again(self, run: ChatRun, public_id: str, replaces: str) -> tuple[Message, ...]:
         """The new turn in the place of an old one; without a new message the old question."""
@@ -92,6 +96,11 @@ class Recall:
         if any(message.role == "user" for message in messages):
             return messages
         return (*messages, Message("user", question))
+
+    def _is_full(self, window: Sequence[StoredMessage]) -> bool:
+        """Whether Redis, which keeps no more than is sent, has dropped what was before, as far as can be told."""
+        tokens = sum(message.tokens for message in window)
+        return len(window) >= self._max_messages - 1 or tokens > self._max_tokens * FULL
 
     def _cut(self, messages: Sequence[StoredMessage]) -> tuple[StoredMessage, ...]:
         return windows.cut(messages, self._max_messages, self._max_tokens)

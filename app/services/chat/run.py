@@ -34,7 +34,8 @@ class ChatRun:
     admitted: None where Redis was away at admission; alone: what this worker then decided by itself.
     hold: what it holds of limits and budgets; trail: what a crash leaves of it.
     row_id: the conversation's row, is_new: it has no row yet, unsure: as far as is known, SQL being away; window: what
-        of it went into the prompt, rebuilt: the same where it was read from SQL, so that Redis can be given it again.
+        of it went into the prompt, older: there is more of it, rebuilt: the same where it was read from SQL, so that
+        Redis can be given it again.
     prompt: what is sent; prompt_tokens: its estimated length; asked_tokens: that of what the present attempt was sent,
         which is longer where it goes on from another's answer.
     model, model_key: who answers, and the id of the key it was asked with; settled: the terminal state is written.
@@ -60,6 +61,7 @@ class ChatRun:
     is_new: bool = False
     unsure: bool = False
     window: tuple[StoredMessage, ...] = ()
+    older: bool = False
     rebuilt: tuple[StoredMessage, ...] | None = None
     prompt: tuple[Message, ...] = ()
     prompt_tokens: int = 0
