@@ -7,6 +7,7 @@ user's, read the texts.
 
 from __future__ import annotations
 
+# ruff: noqa: E402 - patched first, as the worker is
 from gevent import monkey
 
 monkey.patch_all()
@@ -35,10 +36,39 @@ from app.stores.embedder import WordLlamaEmbedder
 from app.stores.vectors import Entry, FolderCollections, Vectors
 from app.utils.ids import new_id
 
-WORDS = (
-    "garden river train letter summer bridge window coffee piano winter market doctor engine lemon shadow ticket "
-    "mountain island copper velvet recipe harbour lantern budget server table index python holiday invoice painting"
-).split()
+WORDS = [
+    "garden",
+    "river",
+    "train",
+    "letter",
+    "summer",
+    "bridge",
+    "window",
+    "coffee",
+    "piano",
+    "winter",
+    "market",
+    "doctor",
+    "engine",
+    "lemon",
+    "shadow",
+    "ticket",
+    "mountain",
+    "island",
+    "copper",
+    "velvet",
+    "recipe",
+    "harbour",
+    "lantern",
+    "budget",
+    "server",
+    "table",
+    "index",
+    "python",
+    "holiday",
+    "invoice",
+    "painting",
+]
 A_USER = 500
 ASKED = 200
 
