@@ -29,7 +29,7 @@ def readers(folder: Path, *, frames: int) -> Media:
     jobs = folder / "jobs"
     return Media(
         Children("app.jobs.pictures", Limits(seconds=6, memory_mb=700), jobs),
-        Children("app.jobs.media", Limits(seconds=6, memory_mb=768), jobs),
+        Children("app.jobs.media", Limits(seconds=8, memory_mb=768), jobs),
         Children("app.jobs.documents", Limits(seconds=10, memory_mb=768), jobs),
         Children("app.jobs.ocr", Limits(seconds=60, memory_mb=3072, forks=True), jobs, patience=120),
         SeenFolder(folder / "seen", KEPT_MB * MB),

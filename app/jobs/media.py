@@ -26,7 +26,8 @@ MAX_PIXELS = 36_000_000
 """Of one frame: 8K passes."""
 CANDIDATES = 48
 LISTING, DECODING = 1.2, 1.5
-"""Seconds for listing a file's packets, and for decoding where there are too few key frames to go by."""
+"""Seconds of work for listing a file's packets, and for decoding where there are too few key frames to go by. On a
+busy machine each may take twice as long."""
 SPARSE = 12.0
 """Seconds between key frames from which on they alone do not tell what happens."""
 CUT = 12.0
@@ -126,7 +127,7 @@ def _listed(container: InputContainer, stream: VideoStream) -> tuple[list[int], 
     """Times of its key frames, and the last time of all, in its time base; without decoding anything."""
     import av
 
-    deadline, keys, last = time.monotonic() + LISTING, [], 0
+    late, keys, last = _allowance(LISTING), [], 0
     try:
         for number, packet in enumerate(container.demux(stream)):
             moment = packet.pts if packet.pts is not None else packet.dts
@@ -135,7 +136,7 @@ def _listed(container: InputContainer, stream: VideoStream) -> tuple[list[int], 
             last = max(last, moment)
             if packet.is_keyframe:
                 keys.append(moment)
-            if number % 64 == 0 and time.monotonic() > deadline:
+            if number % 64 == 0 and late():
                 break
     except av.FFmpegError:
         pass  # cut off: what came before may be whole
@@ -150,6 +151,12 @@ def _way(container: InputContainer, stream: VideoStream, keys: list[int], last: 
     if len(keys) >= 4 and span / len(keys) <= SPARSE and len(keys) >= min(8.0, span / 2):
         return _decoded(container, stream, 0.0, span)
     return _decoded(container, stream, DECODING, span)
+
+
+def _allowance(seconds: float) -> Callable[[], bool]:
+    """Whether so much work was done since, or twice the time went by."""
+    worked, began = time.process_time() + seconds, time.monotonic() + 2 * seconds
+    return lambda: time.process_time() > worked or time.monotonic() > began
 
 
 def _sought(container: InputContainer, stream: VideoStream, keys: list[int]) -> Iterator[VideoFrame]:
@@ -174,12 +181,12 @@ def _decoded(container: InputContainer, stream: VideoStream, seconds: float, spa
     """All frames for so many seconds of work, then key frames only; of all of them no more than are wanted."""
     import av
 
-    context, deadline = stream.codec_context, time.monotonic() + seconds
+    context, late = stream.codec_context, _allowance(seconds)
     context.skip_frame = "NONREF" if seconds and span > 5 else "DEFAULT" if seconds else "NONKEY"
     step, due, count = span / CANDIDATES, float("-inf"), 0
     try:
         for frame in container.decode(stream):
-            if time.monotonic() > deadline:
+            if late():
                 context.skip_frame = "NONKEY"
             at = frame.time
             if at is None or at >= due:
