@@ -127,13 +127,7 @@ class ChatOrchestrator:
         pieces = 0
         if chat.plan.work == "picture" and self._album is not None:
             self._album.check(chat)
-        cache = self._cache
-        mixed = is_mix(chat.request.model) and chat.plan.work == "chat"
-        call = self._mix.call if mixed else self._failover.call
-        served = cache is not None and cache.serves(chat)
-        with closing(
-            cache.answer(chat, cancel, call, alone=mixed) if cache and served else call(chat, cancel)
-        ) as events:
+        with closing(self._source(chat, cancel)) as events:
             for event in events:
                 yield event
                 if type(event) is Delta:
@@ -146,6 +140,7 @@ class ChatOrchestrator:
                     asks(chat, event)
 
     def _source(self, chat: ChatRun, cancel: Cancel) -> Generator[ChatEvent, None, None]:
+        """Where the answer comes from: the cache where it serves, a mix, or the candidates in turn."""
         mixed = is_mix(chat.request.model) and chat.plan.work == "chat"
         call = self._mix.call if mixed else self._failover.call
         if self._cache is None or not self._cache.serves(chat):
