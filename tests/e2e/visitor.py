@@ -12,10 +12,14 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 PASSWORD = "Passw0rd-x"
 #: What Chromium writes of a reply that is no success, which tests ask for and the page shows; and of forms.
 EXPECTED = re.compile(r"Failed to load resource|\[DOM\]|ERR_CONNECTION|ERR_NETWORK|ERR_INCOMPLETE|ERR_EMPTY")
+#: Chromium also writes this of a text that is parsed to be cleaned, in a document where nothing runs or loads.
+PARSED = re.compile(r"Executing inline event handler|Applying inline style|Setting the document's base URI")
 
 
 class Visitor:
-    """strangers: requests to other hosts. mishaps: errors of the page's script, dialogs, refusals by the policy."""
+    """strangers: requests to other hosts. mishaps: errors of the page's script, dialogs, refusals by the policy.
+
+    under_attack: texts with handlers and styles in them are cleaned, and the browser writes of each."""
 
     def __init__(self, browser: Browser, url: str, **options: Any) -> None:
         self.url = url
@@ -23,6 +27,7 @@ class Visitor:
         self.strangers: list[str] = []
         self.mishaps: list[str] = []
         self.said: list[str] = []
+        self.under_attack = False
         self.name = ""
         options.setdefault("viewport", {"width": 1280, "height": 800})
         self.context = browser.new_context(**options)
@@ -73,6 +78,12 @@ class Visitor:
         self.page.get_by_role("menuitem", name="Sign out").click()
         expect(self.page.get_by_role("button", name="Sign in")).to_be_visible()
 
+    def bearer(self) -> str:
+        """The header of the page's own calls, as one of them has it."""
+        with self.page.expect_request(re.compile("/api/conversations")) as told:
+            self.page.reload()
+        return str(told.value.headers["authorization"])
+
     # --- chatting -------------------------------------------------------------------------------------------------
 
     def model(self, name: str) -> None:
@@ -116,6 +127,8 @@ class Visitor:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.said.append(message.text)
+        if self.under_attack and PARSED.match(message.text):
+            return
         if message.type == "error" and not EXPECTED.search(message.text):
             self.mishaps.append(f"console: {message.text}")
 

@@ -1,6 +1,6 @@
 // A conversation as the page knows it: exchanges, the one being answered, what is older. No drawing here.
 import { ApiError, fetchReply, getJson, newKey, post } from "../core/api.js";
-import { whenBack } from "../core/net.js";
+import { doubt, look, whenBack } from "../core/net.js";
 import { events } from "../core/sse.js";
 import { tell } from "../core/tabs.js";
 import { t } from "../strings.js";
@@ -117,11 +117,18 @@ export class Thread {
   async stream(exchange, asked, key, signal) {
     const headers = { "idempotency-key": key, accept: "text/event-stream" };
     const reply = await fetchReply("POST", "/llm/chat", { body: asked, headers, signal });
-    for await (const [name, data] of events(reply)) {
-      if (name === "start") this.started(exchange, data, key);
-      else exchange.take(name, data);
+    try {
+      for await (const [name, data] of events(reply)) {
+        if (name === "start") this.started(exchange, data, key);
+        else exchange.take(name, data);
+      }
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
     }
-    if (!exchange.ended) throw new ApiError(0, { code: "broken", message: t("answer.broken") });
+    if (exchange.error?.code === "unavailable") doubt();
+    if (exchange.ended) return;
+    look(); // the wire broke: is the server still there?
+    throw new ApiError(0, { code: "broken", message: t("answer.broken") });
   }
 
   started(exchange, data, key) {

@@ -1,6 +1,7 @@
 // Whether the server is reached: a call that cannot get there begins a watch, which ends when it answers again.
 import { get, set } from "./store.js";
 
+const HEARTBEAT = 30_000; // ms between looks while the page is seen and nothing else is asked
 const PAUSES = [1000, 2000, 4000, 8000, 15000];
 let watching = null;
 let tries = 0;
@@ -60,5 +61,11 @@ export function unslow() {
   if (get().net.status === "slow") set({ net: { status: "up" } });
 }
 
+/** Something was said that a server says before it goes. */
+export function doubt() {
+  setTimeout(look, 1500);
+}
+
+setInterval(() => !document.hidden && watching === null && look(), HEARTBEAT);
 addEventListener("online", look);
 addEventListener("offline", lost);
