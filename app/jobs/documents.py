@@ -41,8 +41,8 @@ def read(job: Job) -> Answer:
         if left <= 0:
             reading.cut = reading.cut or next(pages, None) is not None
             break
-    if not told and not reading.notices:
-        raise Refused("unreadable", "there is no text in the document")
+    if not told:
+        raise Refused("unreadable", "; ".join(["there is no text in the document", *reading.notices]))
     if reading.cut:
         reading.notices.append(f"only its first {reading.most} characters were read")
     return {"pages": told, "notices": reading.notices, "cut": reading.cut}
