@@ -58,7 +58,8 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once, texts.expand, house.averages)
     yield infer.blueprint(chats, house.in_flight, house.once, house.settings.max_upload_mb * MB)
     kept = house.stores.conversations
-    yield conversations.blueprint(kept, ConversationService(kept, house.stores.hot, keyed, house.forgetters))
+    keeper = ConversationService(kept, house.stores.hot, keyed, house.forgetters)
+    yield conversations.blueprint(kept, keeper, house.files.some)
     yield short_history.blueprint(kept)
     yield templates.blueprint(texts)
     yield receipts.blueprint(Requests(house.stores.database))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Response
 
 from app.domain.conversation import ConversationSummary, HistoryMessage
+from app.domain.files import StoredFile
 from app.middleware.caller import callers_only, require_caller
 from app.repositories.conversations import Conversations
 from app.schemas import export
@@ -20,6 +22,7 @@ from app.schemas.conversations import (
     SummaryListReply,
     SummaryReply,
     TitleBody,
+    attached,
     shown_history,
     shown_summary,
 )
@@ -32,7 +35,11 @@ FILES = {
 }
 
 
-def blueprint(conversations: Conversations, keeper: ConversationService) -> Blueprint:
+FilesOf = Callable[[str, Sequence[str]], Sequence[StoredFile]]
+"""Those of these files that are the user's and still there: user id, file ids."""
+
+
+def blueprint(conversations: Conversations, keeper: ConversationService, files_of: FilesOf) -> Blueprint:
     app_door = Blueprint("conversations", __name__, description="What was said, kept.")
 
     @app_door.get(PATH)
@@ -88,7 +95,10 @@ def blueprint(conversations: Conversations, keeper: ConversationService) -> Blue
     @app_door.response(200, HistoryReply)
     def history(query: dict[str, Any]) -> Response:
         public_id = query.pop("conversation_id")
-        return success(shown_history(conversations.history(require_caller().user_id, public_id, **query)))
+        user_id = require_caller().user_id
+        found = conversations.history(user_id, public_id, **query)
+        named = attached(found.messages)
+        return success(shown_history(found, files_of(user_id, named) if named else ()))
 
     return app_door
 

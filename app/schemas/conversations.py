@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from marshmallow import ValidationError, fields
 
 from app.domain.conversation import ConversationSummary, History, HistoryMessage
+from app.domain.files import StoredFile
 from app.domain.money import usd
 from app.domain.wishes import Source
 from app.schemas.app_chat import picture, source
@@ -29,6 +30,9 @@ MOST_Q = 200
 def _is_prompt_id(text: str) -> None:
     if len(text) != 36 or text.count("-") != 4 or not text.isascii() or not text.replace("-", "").isalnum():
         raise ValidationError("Must be a prompt_id.")
+
+
+NO_FILES: Mapping[str, StoredFile] = {}
 
 
 class ConversationsQuery(ListQuery):
@@ -57,6 +61,12 @@ class SummarySchema(Schema):
     updated_at = Moment(required=True)
 
 
+class AttachmentSchema(Schema):
+    id = fields.String(required=True)
+    filename = fields.String(required=True, allow_none=True, metadata={"description": "Null where it was deleted."})
+    content_type = fields.String(required=True, allow_none=True)
+
+
 class MessageSchema(Schema):
     role = fields.String(required=True, metadata={"enum": ["user", "assistant"]})
     content = fields.String(required=True)
@@ -65,7 +75,7 @@ class MessageSchema(Schema):
     state = fields.String(allow_none=True)
     model = fields.String(allow_none=True)
     rating = fields.Integer(allow_none=True, metadata={"description": "1 to 5, of an answer that was rated."})
-    attachments = fields.List(fields.String(), metadata={"description": "With a question."})
+    attachments = fields.List(fields.Nested(AttachmentSchema), metadata={"description": "With a question."})
     provider = fields.String(metadata={"description": "This and what follows: with an answer."})
     latency_ms = fields.Integer()
     tokens_used = fields.Integer()
@@ -130,15 +140,22 @@ def shown_session(row: ConversationSummary) -> dict[str, Any]:
     }
 
 
-def shown_history(found: History) -> dict[str, Any]:
+def attached(messages: Iterable[HistoryMessage]) -> list[str]:
+    """Ids of the files that these messages bear, each once."""
+    return list(dict.fromkeys(file_id for row in messages for file_id in row.attachments or ()))
+
+
+def shown_history(found: History, files: Iterable[StoredFile] = ()) -> dict[str, Any]:
+    """files: those that messages bear, as far as they are still there."""
+    kept = {file.id: file for file in files}
     return {
         "conversation_id": found.conversation.id,
         "has_more": found.has_more,
-        "messages": [shown_message(row) for row in found.messages],
+        "messages": [shown_message(row, kept) for row in found.messages],
     }
 
 
-def shown_message(row: HistoryMessage) -> dict[str, Any]:
+def shown_message(row: HistoryMessage, files: Mapping[str, StoredFile] = NO_FILES) -> dict[str, Any]:
     message = row.message
     shown: dict[str, Any] = {
         "role": message.role,
@@ -150,7 +167,7 @@ def shown_message(row: HistoryMessage) -> dict[str, Any]:
         "rating": row.rating,
     }
     if message.role == "user":
-        shown["attachments"] = row.attachments or []
+        shown["attachments"] = [_attachment(file_id, files.get(file_id)) for file_id in row.attachments or ()]
         return shown
     facts = row.facts
     if facts is not None:
@@ -164,6 +181,12 @@ def shown_message(row: HistoryMessage) -> dict[str, Any]:
     shown["images"] = [picture(file_id) for file_id in row.images or ()]
     shown["reasoning"] = message.reasoning
     return shown
+
+
+def _attachment(file_id: str, file: StoredFile | None) -> dict[str, Any]:
+    """Of one that was deleted there is only the id."""
+    name, content_type = (file.name, file.content_type) if file else (None, None)
+    return {"id": file_id, "filename": name, "content_type": content_type}
 
 
 def shown_exchanges(messages: Iterable[HistoryMessage]) -> list[dict[str, Any]]:

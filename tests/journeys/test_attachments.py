@@ -102,8 +102,11 @@ def test_what_was_attached_stands_in_history_and_does_not_go_out_again(gateway: 
     gateway.say("And now?", model=GEMINI, conversation_id=first["conversation_id"])
     question = gateway.history(first["conversation_id"])[0]
     assert question["content"] == "What colour?"
-    assert question["attachments"] == [document]
+    assert question["attachments"] == [{"id": document, "filename": "facts.txt", "content_type": "text/plain"}]
     assert "green" not in str(gateway.upstream.log()[-1]["body"])
+    assert gateway.http.delete(f"{gateway.url}/files/{document}", timeout=20).status_code == 204
+    after = gateway.history(first["conversation_id"])[0]["attachments"]
+    assert after == [{"id": document, "filename": None, "content_type": None}]
 
 
 def test_a_long_document_is_cut_with_a_notice(gateway: Gateway) -> None:
