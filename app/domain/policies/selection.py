@@ -9,6 +9,8 @@ from app.domain.catalogue import Model
 from app.domain.chat import Work
 from app.domain.policies.speed import Speed
 
+BLIND = "does not see images"
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
@@ -57,7 +59,7 @@ def unfit(model: Model, needs: Needs) -> str | None:
     if not model.abilities_known:
         return None
     if needs.images and "image" not in model.inputs:
-        return "does not see images"
+        return BLIND
     if needs.tools and not model.tools:
         return "uses no tools"
     if model.context_window is not None and needs.tokens > model.context_window:

@@ -11,7 +11,7 @@ from app.domain.catalogue import Candidate, Model, Plan
 from app.domain.chat import ChatRequest, Work
 from app.domain.errors import Forbidden, InvalidRequest, NotFound, UnsupportedMedia, UpstreamFailed
 from app.domain.policies.mixing import is_mix
-from app.domain.policies.selection import NOT_ITS_WORK, STEADY, STRATEGIES, Insight, Needs, does, priority, unfit
+from app.domain.policies.selection import BLIND, NOT_ITS_WORK, STEADY, STRATEGIES, Insight, Needs, does, priority, unfit
 from app.services.catalogue.catalogue import Catalogue
 from app.services.catalogue.snapshot import Snapshot
 from app.services.chat.health import HealthBoard
@@ -176,9 +176,10 @@ class LLMSelectorService:
     def _none_left(
         self, snapshot: Snapshot, request: ChatRequest, needs: Needs, skipped: list[tuple[Model, str]]
     ) -> Exception:
-        if needs.images and not any("image" in model.inputs for model in snapshot.real):
+        if needs.images and any(reason == BLIND for _, reason in skipped):
             seeing = [snapshot.shown_name(m) for m in snapshot.models if m.chat and "image" in m.inputs]
-            return UnsupportedMedia("no model here sees images", field="messages", details={"models": seeing})
+            said = "no model that may answer this sees images"
+            return UnsupportedMedia(said, field="messages", details={"models": seeing})
         why = "; ".join(sorted({f"{model.name}: {reason}" for model, reason in skipped[:8]}))
         return UpstreamFailed(f"no model can answer {request.model!r} now ({why})")
 

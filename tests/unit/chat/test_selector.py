@@ -97,6 +97,13 @@ def test_fault_2_16_where_nobody_sees_415_names_who_would() -> None:
     assert fault.value.details == {"models": ["a-sees"]}
 
 
+def test_who_may_only_ask_a_blind_model_is_told_who_sees() -> None:
+    bound = _bound("a-small")
+    with pytest.raises(UnsupportedMedia) as fault:
+        selector().plan(request(name="a-small", messages=PICTURE, caller=bound))
+    assert fault.value.details == {"models": ["a-sees"]}
+
+
 def test_where_nobody_can_answer_the_reasons_are_told() -> None:
     rows = tuple(replace(row, unavailable="no key") for row in ROWS[:3])
     with pytest.raises(UpstreamFailed) as fault:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from app.bootstrap.media import readers
 from app.domain.errors import InvalidRequest, UnsupportedMedia
 from app.services.media.media import Media
 from tests import made_media as made
@@ -48,6 +49,17 @@ def test_a_video_with_many_key_frames_is_seen_to_its_end(media: Media, tmp_path:
     seen = media.look(made.h264(tmp_path / "a.mp4", 400, 10, keys=1), owner=None)
     assert len(seen.pictures) == 16
     assert made.step_of(seen.pictures[-1].data) == 15
+
+
+def test_no_more_frames_are_taken_than_are_set(media_folder: Path, tmp_path: Path) -> None:
+    few = readers(media_folder, frames=3)
+    try:
+        seen = few.look(made.video(tmp_path / "a.mp4"), owner=None)
+        assert made.step_of(seen.pictures[0].data) == 0
+        assert len(seen.pictures) == 3
+        assert len(few.look(made.moving("gif"), owner=None).pictures) == 3
+    finally:
+        few.close()
 
 
 def test_a_large_picture_is_scaled_and_a_small_one_is_not(media: Media) -> None:
