@@ -50,7 +50,6 @@ class Message(Base):
     __table_args__ = (
         Index("ix_messages_with_files", "conversation_id", postgresql_where=WITH_FILES, sqlite_where=WITH_FILES),
         Index("ix_messages_owed", "prompt_id", postgresql_where=OWED, sqlite_where=OWED),
-        Index("ix_messages_owed", "prompt_id", postgresql_where=OWED, sqlite_where=OWED),
     )
 
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"), primary_key=True)
