@@ -26,6 +26,7 @@ from app.routes import (
     infer,
     keys,
     openai,
+    openai_audio,
     openai_images,
     pages,
     profile,
@@ -54,9 +55,11 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield chat.blueprint(chats, house.in_flight, house.once, texts.expand)
     yield from openai.blueprints(chats, catalogue, house.in_flight, house.once)
     yield from openai_images.blueprints(chats, house.in_flight, house.once)
+    largest = house.settings.max_upload_mb * MB
+    yield from openai_audio.blueprints(chats, house.in_flight, house.once, largest)
     yield short_auth.blueprint(house.accounts.service)
     yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once, texts.expand, house.averages)
-    yield infer.blueprint(chats, house.in_flight, house.once, house.settings.max_upload_mb * MB)
+    yield infer.blueprint(chats, house.in_flight, house.once, largest)
     kept = house.stores.conversations
     keeper = ConversationService(kept, house.stores.hot, keyed, house.forgetters)
     yield conversations.blueprint(kept, keeper, house.files.some)

@@ -45,7 +45,7 @@ class FilePart:
 
     Given by one of: id, of a file that the caller keeps; data; path, on this machine as long as the request lasts.
     name: as its sender gave it. content_type: by its content, None where it is not known yet. field: what an error
-    names.
+    names. seconds: of a recording, about.
     """
 
     field: str
@@ -54,6 +54,7 @@ class FilePart:
     path: Path | None = None
     name: str = ""
     content_type: str | None = None
+    seconds: int = 0
 
     @property
     def shows_pictures(self) -> bool:
@@ -139,7 +140,8 @@ class ChatRequest:
     @property
     def work(self) -> Work:
         """What is wanted of a model, as far as the request alone tells."""
-        return "picture" if self.wishes.picture else "chat"
+        wishes = self.wishes
+        return "picture" if wishes.picture else "transcript" if wishes.transcript else "chat"
 
     @property
     def wants_tools(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from app.domain.caller import Standing
 from app.domain.chat import FinishReason, ToolCall
 from app.domain.errors import DomainError
+from app.domain.sound import Heard
 from app.domain.usage import Usage
 from app.domain.wishes import Source
 
@@ -73,7 +74,7 @@ class Silence:
     """Nothing came for a heartbeat's length; a door may write a comment line."""
 
 
-ProviderEvent = Delta | Finish | UsageReport | Skipped | Silence | Picture
+ProviderEvent = Delta | Finish | UsageReport | Skipped | Silence | Picture | Heard
 #: A generator and not any iterator: whoever stops listening closes it, and with it the provider's connection.
 ProviderEvents = Generator[ProviderEvent, None, None]
 
@@ -157,7 +158,7 @@ class Done:
     """The chat ended well and is durable: its ledger row and messages are committed.
 
     charge: nano-USD, None where no price is known. pictures: that were drawn; images: ids of the caller's files that
-    they are kept as, where the door keeps them.
+    they are kept as, where the door keeps them. heard: what was said in a recording that was to be written down.
     cache_hit: whether the cache had the answer, None where it was not asked.
     """
 
@@ -177,6 +178,7 @@ class Done:
     images: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     cache_hit: bool | None = None
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ class Wishes:
     memory: whether earlier exchanges are asked for, None where the caller said nothing.
     attachments: ids of the caller's files. template: id of the version that the message was made from.
     picture: whether an answer is wanted as a picture (`mode` of the short door); as_bytes: that is handed over and not
-    kept among the caller's files.
+    kept among the caller's files. transcript: whether what is said in the recording of its message is to be written
+    down.
     """
 
     cache: CacheWish = "default"
@@ -26,6 +27,7 @@ class Wishes:
     template: str | None = None
     picture: bool = False
     as_bytes: bool = False
+    transcript: bool = False
 
 
 NO_WISHES = Wishes()

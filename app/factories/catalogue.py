@@ -26,7 +26,7 @@ class ProviderRow:
     env: what its settings begin with (`GROQ` for `GROQ_API_KEY`).
     dialect: in what it differs from OpenAI's wire; unused on the others.
     continues: its models go on from an assistant's last message, as a broken answer is rescued.
-    chats: False for one that only draws.
+    chats: False for one that only draws. sdk: the one of its maker by which recordings go there, None for none.
     """
 
     integration: str
@@ -38,6 +38,7 @@ class ProviderRow:
     dialect: Dialect = PLAIN
     continues: bool = False
     chats: bool = True
+    sdk: Literal["groq"] | None = None
 
 
 _ROWS = (
@@ -49,6 +50,7 @@ _ROWS = (
         "GROQ",
         dialect=Dialect(thinking={"reasoning_format": "parsed"}),
         continues=True,
+        sdk="groq",
     ),
     ProviderRow("gemini", "Gemini", "gemini", "https://generativelanguage.googleapis.com", "GEMINI"),
     ProviderRow("grok", "Grok", "openai", "https://api.x.ai/v1", "GROK"),

@@ -13,11 +13,17 @@ from app.services.llm.demo import DemoService
 from app.services.llm.demo_pictures import DemoPictures
 from app.services.llm.gemini import GeminiService
 from app.services.llm.google_sdk import GeminiPictures
+from app.services.llm.groq_sdk import GroqTranscripts
 from app.services.llm.openai_family import OpenAIFamilyService
 from app.services.llm.openai_pictures import OpenAIPictures
+from app.services.llm.openai_transcripts import OpenAITranscripts
 from app.services.llm.pollinations import PollinationsPictures
 from app.transport.http import Transport
 
+_TRANSCRIPTS: Mapping[str | None, Callable[[Transport], BaseLLMService]] = {
+    None: OpenAITranscripts,
+    "groq": GroqTranscripts,
+}
 _SERVICES: Mapping[tuple[Wire, Work], Callable[[Transport, ProviderRow], BaseLLMService]] = {
     ("openai", "chat"): lambda transport, row: OpenAIFamilyService(transport, row.dialect),
     ("gemini", "chat"): lambda transport, row: GeminiService(transport),
@@ -27,6 +33,7 @@ _SERVICES: Mapping[tuple[Wire, Work], Callable[[Transport, ProviderRow], BaseLLM
     ("gemini", "picture"): lambda transport, row: GeminiPictures(transport),
     ("pollinations", "picture"): lambda transport, row: PollinationsPictures(transport),
     ("demo", "picture"): lambda transport, row: DemoPictures(),
+    ("openai", "transcript"): lambda transport, row: _TRANSCRIPTS[row.sdk](transport),
 }
 
 

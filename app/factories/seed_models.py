@@ -153,6 +153,18 @@ _OPENAI = (
     ),
 )
 
+# OpenAI's own published price; not in genai-prices
+_WHISPER = _model(
+    "openai",
+    "whisper-1",
+    None,
+    Price(input=0, output=0, minute=6_000_000),
+    chat=False,
+    tools=False,
+    inputs=frozenset({"audio"}),
+    outputs=frozenset({"transcript"}),
+)
+
 _ANTHROPIC = (
     _model(
         "anthropic",
@@ -192,7 +204,7 @@ def _ranked(rows: Iterable[Model]) -> tuple[Model, ...]:
     return tuple(replace(row, rank=rank) for rank, row in enumerate(rows))
 
 
-SEED_MODELS: tuple[Model, ...] = _ranked((*_GROQ, *_GEMINI, *_GROK, *_OPENAI, *_ANTHROPIC, *_EMBEDDED))
+SEED_MODELS: tuple[Model, ...] = _ranked((*_GROQ, *_GEMINI, *_GROK, *_OPENAI, _WHISPER, *_ANTHROPIC, *_EMBEDDED))
 
 
 def named_by_settings(integration: str, name: str) -> Model:

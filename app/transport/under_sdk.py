@@ -27,6 +27,10 @@ _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding",
 _OURS_ALONE = httpx.Timeout(None)
 
 
+def _is_ours(name: str) -> bool:
+    return name in _OURS or name.startswith("x-stainless-")
+
+
 class UnderSdk(httpx.BaseTransport):
     """One call's. base_url: the only origin that is spoken to. fault: what went wrong here, whatever the SDK makes of
     it; status, headers, body: of the last reply."""
@@ -61,7 +65,7 @@ class UnderSdk(httpx.BaseTransport):
         url = str(request.url)
         if wire.split(url)[0] != self._origin:
             raise ProviderFault("bad_reply", "the provider's SDK turned to another host", sent=False)
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _OURS}
+        headers = {name: value for name, value in request.headers.items() if not _is_ours(name.lower())}
         asked = HttpRequest(request.method, url, headers, request.read())
         with closing(self._transport.send(asked, self._patience, self._cancel)) as reply:
             self.status, self.headers = reply.status, reply.headers

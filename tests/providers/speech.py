@@ -29,6 +29,10 @@ TRAITS = {
     "svg-picture",
     "url-picture",
     "big",
+    "no-duration",
+    "odd-duration",
+    "odd-segments",
+    "speechless",
 }
 THOUGHTS = ["Let me ", "think ", "about it. "]
 

@@ -9,6 +9,7 @@ input closes) or through the fixture `upstream` of `tests.providers.fixtures`. I
     POST …/messages                                    Anthropic
     GET  …/models                                      each wire's own list
     POST …/images/generations                          pictures as OpenAI has them
+    POST …/audio/transcriptions                        recordings as OpenAI and Groq have them
     GET  …/pollinations/prompt/WORDS?model=NAME        pictures as Pollinations has them
 
 **The model's name says what happens.** It is read as words joined by `+`, what follows `~` is a label alone:
@@ -43,6 +44,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.providers.drawing import drawn, gemini_picture, openai_pictures
 from tests.providers.faulty import Reply, head, spoil
+from tests.providers.hearing import form, heard, refused
 from tests.providers.speech import WIRES, Asked, answer, hear_anthropic, hear_gemini, hear_openai
 
 MODELS = ["emulated-small", "emulated-large"]
@@ -120,7 +122,7 @@ class Connection:
             "method": method,
             "path": target,
             "headers": headers,
-            "body": _json_or_text(body),
+            "body": _understood(headers.get("content-type", ""), body),
             "connection": self.number,
             "done": False,
             "left": False,
@@ -245,6 +247,8 @@ class Answerer:
             reply.document = WIRES[wire].whole(asked, said)
         if asked.draws and wire == "gemini":
             gemini_picture(reply.document or {}, asked.text, set(words))
+        elif self.path.endswith("/audio/transcriptions"):
+            reply.document = heard(self.entry["body"], set(words))
         elif asked.draws:
             reply.document = openai_pictures(self.entry["body"], set(words))
         spoil(reply, words)
@@ -271,6 +275,8 @@ class Answerer:
             unknown = body.keys() - known
             error = f"Unknown parameter: {min(unknown)}" if unknown else None
             return Asked("openai", str(body.get("model")), False, body["prompt"], draws=True, error=error)
+        if self.path.endswith("/audio/transcriptions"):
+            return Asked("openai", str(body.get("model")), False, "", error=refused(body))
         return hear_openai(body) if self.path.endswith("/chat/completions") else None
 
     def _pollinations(self) -> Reply:
@@ -320,7 +326,10 @@ class Answerer:
         return reply
 
 
-def _json_or_text(body: bytes) -> Any:
+def _understood(content_type: str, body: bytes) -> Any:
+    """JSON, or a form's fields, or text."""
+    if content_type.startswith("multipart/form-data"):
+        return form(content_type, body)
     try:
         return json.loads(body)
     except ValueError:

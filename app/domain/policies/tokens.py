@@ -10,7 +10,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Iterable
 
-from app.domain.chat import ImagePart, Message, TextPart
+from app.domain.chat import FilePart, ImagePart, Message, TextPart
 from app.domain.events import Delta, Picture
 
 BYTES_A_TOKEN = 4
@@ -106,6 +106,8 @@ def _content(message: Message, count: Count) -> int:
             total += count(part.text)
         elif isinstance(part, ImagePart):
             total += TOKENS_AN_IMAGE
+        elif isinstance(part, FilePart):
+            total += part.seconds * SECOND_TOKENS
     return total
 
 

@@ -16,6 +16,7 @@ from app.domain.events import ChatEvent, Delta, Finish, Notice, Picture, Restart
 from app.domain.policies import retry
 from app.domain.policies.retry import Situation, Step
 from app.domain.policies.tokens import estimate_prompt
+from app.domain.sound import Heard
 from app.factories.catalogue import row_of
 from app.factories.llm_service_factory import LLMServiceFactory
 from app.services.catalogue.catalogue import Catalogue
@@ -176,6 +177,8 @@ class Failover:
                     attempt.drew(event)
                     yield from _told_before(attempt)
                     run.flowed(event)
+                elif type(event) is Heard:
+                    run.own.heard = event
                 else:
                     run.usage = event.usage  # type: ignore[union-attr]
         attempt.idle = patience.idle

@@ -115,6 +115,8 @@ class ChatOrchestrator:
             self._settle(chat, "crashed" if cancel.reason == SHUTDOWN else "client_gone")
 
     def _enrich(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
+        if chat.plan.work == "transcript":
+            return  # a recording goes on as it came
         for room in self._enrichments:
             if room.wanted(chat):
                 yield from room.enrich(chat, cancel)

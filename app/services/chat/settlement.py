@@ -66,6 +66,7 @@ class Settlement:
             images=tuple(chat.images),
             pictures=tuple(chat.transcript.pictures),
             cache_hit=chat.cache_hit,
+            heard=chat.transcript.heard,
         )
 
     @property
@@ -260,10 +261,11 @@ def _opening(chat: ChatRun) -> Opening:
     )
 
 
-def asks(chat: ChatRun, attempt: AttemptStarted) -> None:
-    """Leave a trail of who answers now, where a crash would not find that in the chat's opening."""
+def asks(chat: ChatRun, attempt: AttemptStarted, *, aside: bool = False) -> None:
+    """Leave a trail of who answers now, where a crash would not find that in the chat's opening. aside: it is a run
+    beside the chat that was opened."""
     first = chat.plan.candidates[0].model
-    told = attempt.n == 1 and (attempt.model, attempt.provider) == (first.name, first.integration)
+    told = not aside and attempt.n == 1 and (attempt.model, attempt.provider) == (first.name, first.integration)
     if chat.trail is None or told:
         return
     models = (candidate.model for candidate in (*chat.plan.candidates, *chat.others))

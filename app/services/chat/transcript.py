@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.domain.chat import FinishReason, ToolCall
 from app.domain.events import Answer, Delta, Finish, Picture, ToolCallPart
 from app.domain.policies.tokens import PICTURE_TOKENS, Count, estimate
+from app.domain.sound import Heard
 from app.domain.usage import Usage
 
 
@@ -41,6 +42,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self.pictures: list[Picture] = []
+        self.heard: Heard | None = None
         self._choices: dict[int, _Choice] = {}
 
     def add(self, delta: Delta) -> None:

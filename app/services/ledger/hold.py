@@ -63,8 +63,7 @@ class Hold:
         self._budgets = tuple(bound for bound in bounds if bound.budget is not None) if money else ()
         self._slice = slice_tokens
         self._answer_tokens = answer_tokens
-        self.expects(longest, choices)
-        self._work = work
+        self.expects(longest, choices, work)
         self._before = self._fixed = self._enough = 0
         self._meter = Meter()
         self._price: Price = FREE
@@ -74,8 +73,10 @@ class Hold:
         """Whether a budget binds this chat."""
         return self._money is not None
 
-    def expects(self, longest: int | None, choices: int = 1) -> None:
-        """The attempts from here on may be so many tokens long, all their choices together; None for any length."""
+    def expects(self, longest: int | None, choices: int = 1, work: Work = "chat") -> None:
+        """The attempts from here on may be so many tokens long, all their choices together; None for any length.
+        work: what they are asked for, which says how they are paid."""
+        self._work = work
         self._longest, self._choices = longest, choices
         self._most_a_choice = None if longest is None else longest // choices
 
