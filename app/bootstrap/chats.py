@@ -20,6 +20,7 @@ from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover, RetryRules
 from app.services.chat.orchestrator import ChatOrchestrator
 from app.services.chat.recall import Recall
+from app.services.chat.scribe import Scribe
 from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement
 from app.services.chat.timing import Timeouts
@@ -78,8 +79,19 @@ def chats_of(house: House) -> ChatOrchestrator:
         for listener in house.listeners:
             stores.afterwards.put(listener, ended)
 
+    selector = LLMSelectorService(catalogue, board, settings.strategy)
+    failover = Failover(
+        LLMServiceFactory(transport),
+        catalogue,
+        board,
+        timeouts,
+        RetryRules(settings.retry_budget, settings.retry_after_wait),
+        Withdrawals(catalogue, ModelRows(stores.database), lambda: stores.hot.bump("catalogue")).tell,
+    )
+    if house.attachments is not None:
+        house.attachments.scribe = Scribe(selector, failover)
     return ChatOrchestrator(
-        LLMSelectorService(catalogue, board, settings.strategy),
+        selector,
         Entry(
             Treasury(stores.hot, accounts.spending, away),
             bounds,
@@ -90,14 +102,7 @@ def chats_of(house: House) -> ChatOrchestrator:
             counting=counting_of(house).of,
         ),
         Recall(stores.conversations, settings.conversation_max_messages, settings.conversation_max_tokens),
-        Failover(
-            LLMServiceFactory(transport),
-            catalogue,
-            board,
-            timeouts,
-            RetryRules(settings.retry_budget, settings.retry_after_wait),
-            Withdrawals(catalogue, ModelRows(stores.database), lambda: stores.hot.bump("catalogue")).tell,
-        ),
+        failover,
         Settlement(Ledger(stores.commits, stores.hot, stores.tally), stores.journal, finished),
         accounts.registry.confirm,
         slice_deltas=settings.lease_tokens,

@@ -20,6 +20,7 @@ from app.routes.exactly_once import ExactlyOnce
 from app.schemas.blueprint import Blueprint
 from app.services.accounts.room import Accounts
 from app.services.catalogue.room import CatalogueRoom
+from app.services.chat.attachments import Attachments
 from app.services.chat.caching import ChatCache
 from app.services.chat.enrichment import Enrichment
 from app.services.chat.health import HealthBoard
@@ -58,6 +59,8 @@ class Stores:
 class House:
     """One worker's parts, as far as they are built.
 
+    attachments: the enrichment that looks at files, for the chats to give it a scribe.
+
     enrichments: in the order in which they add to a prompt. listeners: told of each chat after its reply. forgetters:
     told (user id, public id, row id) of each conversation that was deleted. doors: blueprints that rooms bring.
     embedder: what EMBEDDINGS_MODEL says; nothing is loaded before its first use.
@@ -85,6 +88,7 @@ class House:
     cache: ChatCache | None = None
     kept_answers: Callable[[str | None], int] = lambda user_id: 0
     enrichments: list[Enrichment] = field(default_factory=list)
+    attachments: Attachments | None = None
     listeners: list[Callable[[Finished], None]] = field(default_factory=list)
     forgetters: list[Callable[[str, str, str], None]] = field(default_factory=list)
     doors: list[Blueprint] = field(default_factory=list)

@@ -17,7 +17,8 @@ def media_room(house: House) -> None:
     """Files of chats are looked at before a provider is asked; the files room reads text with the same children."""
     media = readers(house.settings.instance / "media", frames=house.settings.video_max_frames)
     house.files.extract = media.read_document
-    house.enrichments.append(Attachments(media, house.files))
+    house.attachments = Attachments(media, house.files)
+    house.enrichments.append(house.attachments)
     house.lifecycle.on_close("media", media.close)
 
 

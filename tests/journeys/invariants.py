@@ -16,7 +16,7 @@ import requests
 from tests.journeys.gateway import KEYS, Gateway, soon
 
 CHATS = ("/llm/chat", "/v1/chat/completions", "/openai/v1/chat/completions", "/chat", "/infer")
-CHATS += ("/v1/images/generations",)
+CHATS += ("/v1/images/generations", "/v1/audio/transcriptions")
 #: Terminal states of the contract.
 STATES = {"complete", "client_gone", "upstream_failed", "stalled", "budget_cut", "refused", "crashed"}
 #: Idle connections to stores and log files that may come and go.

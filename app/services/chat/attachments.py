@@ -15,12 +15,15 @@ from app.domain.errors import InvalidRequest, NotFound, UnsupportedMedia
 from app.domain.events import Notice, Silence
 from app.domain.media import Seen
 from app.domain.policies.quoting import clock, cut_to, plain_name, quoted_file
+from app.domain.policies.sound import HEAD, seconds_of
 from app.domain.policies.tokens import BYTES_A_TOKEN, size_of
 from app.services.chat.run import ChatRun
+from app.services.chat.scribe import Scribe
 from app.services.files.service import FileService
 from app.services.media.media import Media
 from app.utils.beats import beats
 from app.utils.cancel import Cancel
+from app.utils.pools import ThreadLane
 
 T = TypeVar("T")
 
@@ -31,8 +34,14 @@ UNKNOWN_WINDOW = 16_000
 MAX_PICTURES = 64
 """Of one chat, frames included."""
 
-Transcribe = Callable[[Path | bytes, str, str, Cancel], str]
-"""The words of a recording: where it is, its name, its content type, cancel. Raises DomainError."""
+MOST_SOUND = 8 * 2**20
+"""Bytes of a recording that goes to a model that hears; a longer one is written down where it can be."""
+
+#: The words of `input_audio` for its formats, and the types that they are; and back, for models that hear.
+SOUNDS = {"mp3": "audio/mpeg", "m4a": "audio/mp4"}
+FORMS = {"mpeg": "mp3"}
+
+_disk = ThreadLane(1)
 
 #: Silences while a file is looked at, and then what stands for it in the prompt.
 Waiting = Generator[Notice | Silence, None, tuple[Part, ...]]
@@ -53,7 +62,7 @@ class _Room:
 class Attachments:
     """The enrichment that looks at files; pictures that a prompt points to are data by then (`linked_pictures.py`).
 
-    transcribe: None where nobody here can.
+    scribe: writes down what is said in recordings.
     """
 
     def __init__(
@@ -61,11 +70,11 @@ class Attachments:
         media: Media,
         files: FileService | None,
         *,
-        transcribe: Transcribe | None = None,
+        scribe: Scribe | None = None,
     ) -> None:
         self._media = media
         self._files = files
-        self.transcribe = transcribe
+        self.scribe = scribe
 
     def wanted(self, chat: ChatRun) -> bool:
         request = chat.request
@@ -101,7 +110,7 @@ class Attachments:
             return (part,)
         with self._opened(part, chat.request.caller.user_id) as given:
             if (given.content_type or "").startswith("audio/"):
-                return (yield from self._words(given, room, cancel))
+                return (yield from self._recording(given, chat, room, cancel))
             seen = yield from _silences(lambda: self._look(given, chat, cancel))
         return _document(given, seen, room) if seen.kind == "document" else _pictures(given, seen, room)
 
@@ -122,22 +131,35 @@ class Attachments:
         )
 
     def _sound(self, part: AudioPart, field: str, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
-        """As it came, where the model that is asked first hears or nobody here writes down what is said."""
-        candidates = chat.plan.candidates
-        hears = tuple(c for c in candidates if "audio" in c.model.inputs or not c.model.abilities_known)
-        if hears and (self.transcribe is None or hears[0] is candidates[0]):
-            chat.plan = replace(chat.plan, candidates=hears)
+        if self._hears(chat):
             return (part,)
         raw = _decoded(f",{part.data}", f"{field}.data")
-        given = FilePart(field, data=raw, name=f"recording.{part.format}", content_type=f"audio/{part.format}")
-        return (yield from self._words(given, room, cancel))
+        name, kind = f"recording.{part.format}", SOUNDS.get(part.format, f"audio/{part.format}")
+        return (yield from self._words(FilePart(field, data=raw, name=name, content_type=kind), chat, room, cancel))
 
-    def _words(self, given: FilePart, room: _Room, cancel: Cancel) -> Waiting:
-        transcribe, source = self.transcribe, given.path or given.data
-        if transcribe is None or source is None:
+    def _recording(self, given: FilePart, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+        content = yield from _silences(lambda: given.data if given.path is None else _read(given.path))
+        if content and len(content) <= MOST_SOUND and self._hears(chat):
+            form = (given.content_type or "").partition("/")[2]
+            lead = (TextPart(f'Recording "{plain_name(given.name)}":'),) if given.name else ()
+            return (*lead, AudioPart(base64.b64encode(content).decode(), FORMS.get(form, form)))
+        return (yield from self._words(replace(given, data=content, path=None), chat, room, cancel))
+
+    def _hears(self, chat: ChatRun) -> bool:
+        """Whether a recording goes as it came: where the model that is asked first hears, or nobody writes it down."""
+        candidates = chat.plan.candidates
+        hears = tuple(c for c in candidates if "audio" in c.model.inputs or not c.model.abilities_known)
+        if not hears or (hears[0] is not candidates[0] and self.scribe is not None and self.scribe.able(chat)):
+            return False
+        chat.plan = replace(chat.plan, candidates=hears)
+        return True
+
+    def _words(self, given: FilePart, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+        content = given.data
+        if self.scribe is None or not content:
             raise UnsupportedMedia("no model here hears, and recordings are not written down here", field=given.field)
-        kind = given.content_type or ""
-        text = yield from _silences(lambda: transcribe(source, given.name, kind, cancel))
+        part = replace(given, seconds=seconds_of(content[:HEAD], len(content)))
+        text = yield from self.scribe.written(chat, part, cancel)
         return _quoted(given, text, room)
 
     def _look(self, given: FilePart, chat: ChatRun, cancel: Cancel) -> Seen:
@@ -227,6 +249,10 @@ def _quoted(given: FilePart, text: str, room: _Room) -> tuple[Part, ...]:
         room.tell(f"{plain_name(given.name)} is too long: its first {share} % were given to the model")
     room.text_bytes = max(0, room.text_bytes - whole)
     return (TextPart(quoted_file(given.name, given.content_type or "text/plain", text)),)
+
+
+def _read(path: Path) -> bytes:
+    return _disk.run(path.read_bytes)
 
 
 def _decoded(url: str, field: str) -> bytes:

@@ -11,12 +11,10 @@ from app.domain.chat import ImagePart, Message
 from app.domain.errors import BudgetExceeded, DomainError, Unauthorized, UnsupportedMedia
 from app.domain.events import Attempt, AttemptStarted, ChatEvent, Delta, Notice, Restart, Silence
 from app.domain.policies import mixing
-from app.domain.policies.tokens import estimate_prompt
 from app.services.catalogue.snapshot import AUTO
 from app.services.chat.failover import Failover
 from app.services.chat.run import ChatRun
 from app.services.chat.selector import LLMSelectorService
-from app.services.chat.transcript import Transcript
 from app.utils.cancel import Cancel
 
 #: Errors that end the whole chat: the writer would not get further either.
@@ -44,7 +42,7 @@ class Mix:
             if not _sees(chat.plan.candidates[0]):
                 prompt = mixing.without_pictures(prompt, "nobody has described them")
         finally:
-            self._expect_answer(chat)
+            chat.expect_answer()
         chat.set_prompt(prompt)
         with closing(self._failover.call(chat, cancel)) as events:
             for event in events:
@@ -106,13 +104,7 @@ class Mix:
     def _aside(self, chat: ChatRun, plan: Plan, prompt: tuple[Message, ...], most: int) -> ChatRun:
         """A run of its own for a call whose answer is not the chat's, on the same time, money and trail."""
         asked = replace(chat.request, params=mixing.thinking_params(chat.request.params), max_tokens=most, fallbacks=())
-        chat.others = (*chat.others, *plan.candidates)
-        aside = ChatRun(asked, plan, chat.started, chat.created_at)
-        aside.admitted, aside.alone, aside.hold, aside.trail = chat.admitted, chat.alone, chat.hold, chat.trail
-        aside.counting, aside.model, aside.question = chat.counting, plan.candidates[0].model, chat.question
-        aside.attempts, aside.others = chat.attempts, (*chat.plan.candidates, *chat.others)
-        aside.prompt, aside.prompt_tokens = prompt, estimate_prompt(prompt, aside.count)
-        aside.transcript = Transcript()
+        aside = chat.aside(asked, plan, prompt)
         if chat.hold is not None:
             chat.hold.expects(most)
         return aside
@@ -130,12 +122,6 @@ class Mix:
                 chat.asides.add(last.n)
             if chat.ttft_ms is None:
                 chat.ttft_ms = aside.ttft_ms
-
-    def _expect_answer(self, chat: ChatRun) -> None:
-        request = chat.request
-        choices = request.params.get("n") or 1
-        if chat.hold is not None:
-            chat.hold.expects(None if request.max_tokens is None else request.max_tokens * choices, choices)
 
 
 def _sees(candidate: Candidate) -> bool:

@@ -161,6 +161,24 @@ class ChatRun:
             reasons=bool(model and model.reasoning),
         )
 
+    def aside(self, asked: ChatRequest, plan: Plan, prompt: tuple[Message, ...]) -> ChatRun:
+        """A run of its own for a call whose answer is not this chat's, on its time, money and trail."""
+        self.others = (*self.others, *plan.candidates)
+        aside = ChatRun(asked, plan, self.started, self.created_at)
+        aside.admitted, aside.alone, aside.hold, aside.trail = self.admitted, self.alone, self.hold, self.trail
+        aside.counting, aside.model, aside.question = self.counting, plan.candidates[0].model, self.question
+        aside.attempts, aside.others = self.attempts, (*self.plan.candidates, *self.others)
+        aside.prompt, aside.prompt_tokens = prompt, estimate_prompt(prompt, aside.count)
+        return aside
+
+    def expect_answer(self) -> None:
+        """What comes now is this chat's answer again."""
+        request = self.request
+        choices = request.params.get("n") or 1
+        if self.hold is not None:
+            longest = None if request.max_tokens is None else request.max_tokens * choices
+            self.hold.expects(longest, choices, self.plan.work)
+
     @property
     def sent(self) -> bool:
         """Whether the caller may have been sent something."""

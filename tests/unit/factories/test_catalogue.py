@@ -104,6 +104,7 @@ def test_what_is_no_chat_model_is_never_chosen_for_chat() -> None:
         "whisper-large-v3-turbo",
         "gemini-2.5-flash-image",
         "flux",
+        "whisper-1",
         "wordllama-256",
     }
 
