@@ -9,7 +9,7 @@ from app.routes.admin_accounts import acting
 from app.schemas import config_file as shapes
 from app.schemas.base import success
 from app.schemas.blueprint import Blueprint
-from app.schemas.yaml_body import dump, read_yaml
+from app.schemas.yaml_body import read_yaml, written
 from app.services.catalogue.configuration import ConfigurationService
 
 YAML = "application/yaml"
@@ -29,7 +29,8 @@ def blueprint(configuration: ConfigurationService) -> Blueprint:
     @blp.response(200, description="The file.", content_type=YAML)
     @admins_only
     def export() -> Response:
-        text = ABOUT + dump(shapes.shown_configuration(configuration.read()))
+        found = configuration.read()
+        text = ABOUT + written(lambda: shapes.shown_configuration(found))
         headers = {"Content-Disposition": 'attachment; filename="config.yaml"', "Cache-Control": "no-store"}
         return Response(text, headers=headers, content_type=f"{YAML}; charset=utf-8")
 
@@ -41,7 +42,7 @@ def blueprint(configuration: ConfigurationService) -> Blueprint:
     @blp.response(200, shapes.ImportedReply)
     @admins_only
     def bring_back() -> Response:
-        wanted = shapes.configuration_of(read_yaml())
+        wanted = read_yaml(shapes.configuration_of)
         return success(shapes.shown_imported(configuration.apply(wanted, acting())))
 
     return blp

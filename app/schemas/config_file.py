@@ -85,7 +85,7 @@ class TemplateRowField(NewTemplateBody):
 
 class ConfigurationFile(Schema):
     version = Whole(required=True, least=VERSION, most=VERSION)
-    models = fields.List(fields.Nested(ModelRowField), validate=validate.Length(max=2_000))
+    models = fields.List(fields.Nested(ModelRowField), validate=validate.Length(max=1_000))
     budget = fields.Nested(BudgetField, allow_none=True)
     users = fields.List(fields.Nested(UserRowField), validate=validate.Length(max=5_000))
     templates = fields.List(fields.Nested(TemplateRowField), validate=validate.Length(max=2_000))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import request
 
 from app.domain.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from app.schemas.json_body import PARSED
 from app.utils.pools import ThreadLane
+
+T = TypeVar("T")
 
 MEDIA = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 MAX_BYTES = 2**20
@@ -23,8 +25,11 @@ _LIKE_A_NUMBER = re.compile(r"[-+0-9][-+0-9a-fA-FxXoO_:.,]*")
 _LANE = ThreadLane(1)
 
 
-def read_yaml() -> dict[str, Any]:
-    """The present request's body. Raises UnsupportedMedia, TooLarge and InvalidRequest with the line."""
+def read_yaml(understand: Callable[[dict[str, Any]], T]) -> T:
+    """What `understand` makes of the present request's body, off the loop.
+
+    Raises UnsupportedMedia, TooLarge and InvalidRequest with the line, and what `understand` raises.
+    """
     if request.mimetype not in MEDIA or "Content-Encoding" in request.headers:
         raise UnsupportedMedia("Send YAML as Content-Type: application/yaml, in UTF-8 and without Content-Encoding.")
     environ = request.environ
@@ -33,7 +38,7 @@ def read_yaml() -> dict[str, Any]:
         if len(raw) > MAX_BYTES:
             details = {"reason": "size", "max_bytes": MAX_BYTES}
             raise TooLarge(f"The file is larger than {MAX_BYTES} bytes.", details=details)
-        return _LANE.run(partial(parse, raw))
+        return _LANE.run(lambda: understand(parse(raw)))
     finally:
         if PARSED in environ:
             environ[PARSED]()
@@ -60,12 +65,16 @@ def parse(raw: bytes) -> dict[str, Any]:
     return loaded
 
 
+def written(tell: Callable[[], Any]) -> str:
+    """What `tell` gives, as a file, off the loop."""
+    return _LANE.run(lambda: dump(tell()))
+
+
 def dump(value: Any) -> str:
     """As `parse` reads it again, character for character."""
     import yaml
 
-    write = partial(yaml.dump, value, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
-    text: str = _LANE.run(write)
+    text: str = yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 
