@@ -75,4 +75,7 @@ class _Shell:
 
 
 def _html(page: bytes) -> Response:
-    return Response(page, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+    reply = Response(page, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+    reply.add_etag()
+    reply.make_conditional(request)
+    return reply

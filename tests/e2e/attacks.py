@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page
 
 EVIL = "evil.example"
+# ruff: noqa: E501
 ATTACKS = {
     "script": "<script>alert(1)</script><script src='https://evil.example/x.js'></script>",
     "onerror": "<img src=x onerror=alert(1)> <img src='data:image/png;base64,x' onload=alert(1) onerror=alert(1)>",

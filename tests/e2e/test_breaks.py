@@ -1,4 +1,4 @@
-"""What breaks in the middle of an answer: rows 10.5 and 10.7 of the fault list. One question, one answer, one charge."""
+"""What breaks in the middle of an answer: row 10.7 of the fault list. One question, one answer, one charge."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_fault_10_07_the_browsers_clock_a_day_off_changes_nothing(visit: Visit, 
         expect(me.page.get_by_role("navigation", name="Conversations")).to_contain_text("what time is it?")
         me.page.get_by_role("link", name="Analytics").click()
         expect(me.page.locator(".facts-row div", has_text="Requests").locator("dd")).to_have_text("1")
-        assert len(renewals) <= 3  # one a load of the page
+        assert sum("refresh" in url for url in renewals) <= 3  # one a load of the page
 
 
 def test_tokens_that_ran_out_are_renewed_quietly_and_two_tabs_do_not_fight(visit: Visit) -> None:

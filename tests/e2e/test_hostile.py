@@ -56,7 +56,8 @@ AT_EACH_CUT = """async (text) => {
   for (let end = 1; end <= text.length; end++) {
     const cutter = new Cutter();
     box.replaceChildren(...cutter.push(text.slice(0, end)).map((block) => blockOf(block)), blockOf(cutter.rest));
-    const bad = box.querySelector("script, iframe, svg, math, form, base, meta, link, style, [onerror], [onload], [id]");
+    const banned = "script, iframe, svg, math, form, base, meta, link, style, [onerror], [onload], [id]";
+    const bad = box.querySelector(banned);
     if (bad) return bad.outerHTML;
   }
   return "";

@@ -21,7 +21,7 @@ class Visitor:
 
     under_attack: texts with handlers and styles in them are cleaned, and the browser writes of each."""
 
-    def __init__(self, browser: Browser, url: str, **options: Any) -> None:
+    def __init__(self, browser: Browser, url: str, *, fenced: bool = True, **options: Any) -> None:
         self.url = url
         self.host = urlsplit(url).netloc
         self.strangers: list[str] = []
@@ -33,8 +33,9 @@ class Visitor:
         self.context = browser.new_context(**options)
         self.context.set_default_timeout(8000)
         self.context.on("request", self._on_request)
-        # Whatever leaves for another host goes nowhere: it is only counted.
-        self.context.route(re.compile(rf"^https?://(?!{re.escape(self.host)})"), _nowhere)
+        # Whatever leaves for another host goes nowhere: it is only counted. (A fence also shuts the browser's cache.)
+        if fenced:
+            self.context.route(re.compile(rf"^https?://(?!{re.escape(self.host)})"), _nowhere)
         self.page = self.tab()
 
     def tab(self) -> Page:

@@ -90,7 +90,7 @@ const STRINGS = {
   "stateShort.refused": "refused", "stateShort.in_flight": "still running",
   "announce.begun": "The answer is being written.", "announce.done": "The answer is complete.",
 
-  "facts.open": "Receipt of this answer by {model}", "facts.tokens": "{n} tokens", "facts.cached": "cached", "facts.fallback": "fallback",
+  "facts.open": "Receipt of this answer: ", "facts.tokens": "{n} tokens", "facts.cached": "cached", "facts.fallback": "fallback",
   "facts.receipt": "Receipt", "cost.unknown": "price unknown",
   "rating.open": "Rate with stars and a comment", "rating.rate": "Rate", "rating.given": "{stars} of 5", "rating.title": "Rate this answer",
   "rating.stars": "Stars", "rating.n": "{n} of 5", "rating.none": "Choose", "rating.word1": "Useless", "rating.word2": "Poor",

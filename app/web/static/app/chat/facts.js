@@ -15,7 +15,8 @@ export function Facts({ exchange }) {
   const facts = exchange.facts;
   if (!facts) return null;
   const open = () => show((close) => html`<${Receipt} id=${exchange.promptId} close=${close} />`);
-  return html`<button type="button" class="facts" onClick=${open} aria-label=${t("facts.open", { model: plainLine(facts.model, 80) })}>
+  return html`<button type="button" class="facts" onClick=${open}>
+    <span class="unseen">${t("facts.open")}</span>
     <span class="fact strong"><${Name} of=${facts.model} most=${60} /></span>
     ${facts.provider && html`<span class="fact"><${Name} of=${facts.provider} most=${40} /></span>`}
     ${facts.latency_ms !== undefined && html`<span class="fact">${span(facts.latency_ms)}</span>`}

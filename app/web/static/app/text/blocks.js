@@ -33,10 +33,11 @@ export class Cutter {
 
   /** What is left when no more comes. */
   finish() {
-    const rest = this.rest;
+    const { rest, scanned } = this;
+    const cut = scanned > 0 && scanned < rest.length && this.line(rest.slice(scanned));
     this.rest = "";
     this.scanned = 0;
-    return rest ? [rest] : [];
+    return (cut ? [rest.slice(0, scanned), rest.slice(scanned)] : [rest]).filter(Boolean);
   }
 
   /** Look at one whole line; whether a new block begins with it. */

@@ -52,17 +52,23 @@ export function OptionList({ label, value, groups, onChoose, onClose }) {
     setAt(wanted ? 0 : Math.max(0, chosen));
   }, [wanted, groups]);
   useEffect(() => list.current?.querySelector(".option.at")?.scrollIntoView({ block: "nearest" }), [at]);
+  const here = Math.min(at, free.length - 1);
   const onKey = (event) => {
-    if (event.key === "ArrowDown") setAt(Math.min(free.length - 1, at + 1));
-    else if (event.key === "ArrowUp") setAt(Math.max(0, at - 1));
-    else if (event.key === "Enter" && free[at]) onChoose(free[at].value);
+    if (event.key === "ArrowDown") setAt(Math.min(free.length - 1, here + 1));
+    else if (event.key === "ArrowUp") setAt(Math.max(0, here - 1));
+    else if (event.key === "Enter") chooseTyped(event.target.value);
     else if (event.key === "Escape") {
       event.stopPropagation();
       onClose();
     } else return;
     event.preventDefault();
   };
-  const current = free[at];
+  // What is typed at this moment, which may be ahead of what is drawn.
+  const chooseTyped = (typed) => {
+    const now = typed === wanted ? free[here] : narrowed(groups || [], typed).flatMap((group) => group.options).find((one) => !one.off);
+    if (now) onChoose(now.value);
+  };
+  const current = free[here];
   const idOf = (option) => `${id}-${[...option.value].map((c) => c.codePointAt(0).toString(36)).join("")}`;
   return html`<div class="option-list" onKeyDown=${onKey}>
     <input ref=${field} type="search" role="combobox" aria-expanded="true" aria-controls=${id} aria-label=${label}
