@@ -43,16 +43,11 @@ FIELDS = frozenset(
         "replaces",
     ]
 )
-#: What a field may say while the feature behind it is not here yet; any other value is refused by name.
-NOT_YET: dict[str, tuple[Any, ...]] = {
-    "web_search": (False, "auto"),
-}
 
 
 def parse_chat(body: dict[str, Any], caller: Caller, prompt_id: str, expand: Expand, *, drain: bool) -> ChatRequest:
     """Raises InvalidRequest naming the field, and what `expand` raises."""
     checks.only(body, FIELDS)
-    _refuse_not_yet(body)
     ref = _conversation(body)
     temperature = checks.number(body, "temperature", 0, 2)
     made = template_use.expanded(body, "message", caller, expand)
@@ -127,13 +122,6 @@ def _conversation(body: dict[str, Any]) -> ConversationRef:
     if replaces is not None:
         raise InvalidRequest("replaces needs the conversation it stands in", field="conversation_id")
     return ConversationRef(new_public_id(), must_exist=False, fresh=True)
-
-
-def _refuse_not_yet(body: dict[str, Any]) -> None:
-    for name, allowed in NOT_YET.items():
-        value = body.get(name)
-        if value is not None and value not in allowed:
-            raise InvalidRequest(f"{name} is not served here yet", field=name)
 
 
 def usage(used: Usage) -> dict[str, int]:

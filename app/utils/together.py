@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from typing import TypeVar, cast
 
+import gevent
 from gevent.pool import Pool
 
 Item = TypeVar("Item")
@@ -25,6 +27,27 @@ def together(work: Callable[[Item], T], items: Iterable[Item], at_once: int) -> 
             yield cast("T", value)
     finally:
         pool.kill()
+
+
+def in_time(work: Callable[[Item], T], items: Sequence[Item], until: float) -> list[T | None]:
+    """What `work` returns for each item, all at once; None where it is not done by then (monotonic seconds).
+
+    The first fault is raised once all have ended. Whatever still runs then is killed where it waits.
+    """
+    pool = Pool()
+    doing = [pool.spawn(_outcome, work, item) for item in items]
+    try:
+        gevent.joinall(doing, timeout=max(until - time.monotonic(), 0.0))
+    finally:
+        pool.kill()
+    values: list[T | None] = []
+    for done in doing:
+        # One that was killed has GreenletExit for its value.
+        value, error = done.value if isinstance(done.value, tuple) else (None, None)
+        if error is not None:
+            raise error
+        values.append(value)
+    return values
 
 
 def _outcome(work: Callable[[Item], T], item: Item) -> tuple[T | None, Exception | None]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from app.domain.chat import ImagePart, Message, Part, TextPart
+from app.domain.policies.last_turn import with_quoted
 from app.domain.policies.quoting import quoted_notes
 
 MIX: Final = "mix"
@@ -74,21 +75,7 @@ def without_pictures(messages: tuple[Message, ...], description: str) -> tuple[M
 
 def with_notes(messages: tuple[Message, ...], notes: str) -> tuple[Message, ...]:
     """The prompt for the writer: the notes stand quoted after the last thing the user said."""
-    quoted = quoted_notes("Notes of a colleague who has thought about this", notes)
-    for index in range(len(messages) - 1, -1, -1):
-        message = messages[index]
-        if message.role == "user":
-            content = message.content if isinstance(message.content, tuple) else (TextPart(message.content or ""),)
-            said = replace(message, content=_joined((*content, TextPart(quoted))))
-            return (*messages[:index], said, *messages[index + 1 :])
-    return (*messages, Message("user", quoted))
-
-
-def _joined(parts: tuple[Part, ...]) -> str | tuple[Part, ...]:
-    """One text where there is nothing else: not every provider takes parts."""
-    if all(isinstance(part, TextPart) for part in parts):
-        return "\n\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
-    return parts
+    return with_quoted(messages, quoted_notes("Notes of a colleague who has thought about this", notes))
 
 
 def _pictures(message: Message) -> bool:

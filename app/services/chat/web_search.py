@@ -1,0 +1,121 @@
+"""Web search for a chat: a query made from the question, and what was found quoted behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Final
+
+from app.domain.errors import DomainError, ProviderFault, Unavailable
+from app.domain.events import Notice, Silence
+from app.domain.policies.last_turn import with_quoted
+from app.domain.policies.quoting import LEAD_PAGES, quoted_page
+from app.domain.policies.search_intent import wants_search
+from app.domain.policies.search_query import query_of
+from app.domain.policies.tokens import BYTES_A_TOKEN
+from app.domain.wishes import Source
+from app.services.chat.run import ChatRun
+from app.services.search.service import Found, WebSearch
+from app.transport.stoppable import stoppable
+from app.utils.beats import beats
+from app.utils.cancel import Cancel
+
+HEARTBEAT: Final = 10.0
+MOST_TOKENS, LEAST_TOKENS = 5_000, 500
+"""Tokens of text that pages may bring into one prompt; and what they may bring however full it is."""
+UNKNOWN_WINDOW: Final = 16_000
+KIND: Final = "search"
+
+
+class Searching:
+    """The enrichment that searches. search: None where no engine is set up. A search that fails is a notice."""
+
+    def __init__(self, search: WebSearch | None) -> None:
+        self._search = search
+
+    def wanted(self, chat: ChatRun) -> bool:
+        return chat.request.wishes.web_search != "no" and chat.plan.work == "chat"
+
+    def enrich(self, chat: ChatRun, cancel: Cancel) -> Iterator[Notice | Silence]:
+        """Raises Unavailable where the chat was stopped."""
+        asked = chat.request.wishes.web_search == "yes"
+        if self._search is None:
+            if asked:
+                yield Notice(KIND, "web search is not set up here: the answer is given without it")
+            return
+        if asked or wants_search(chat.question, chat.created_at.date()):
+            yield from self.look_up(chat, (), cancel)
+
+    def look_up(self, chat: ChatRun, queries: Sequence[str], cancel: Cancel) -> Iterator[Notice | Silence]:
+        """Search and put what was found into the prompt. queries: none for one made from the question."""
+        search = self._search
+        queries = queries or tuple(filter(None, (query_of(chat.question, _said_before(chat)),)))
+        if search is None or not queries:
+            yield Notice(KIND, "there is nothing to search the web for")
+            return
+        queries = queries[: search.max_calls]
+        yield Notice(KIND, "searching the web for " + ", ".join(f'"{query}"' for query in queries))
+        room = _room(chat)
+
+        def work() -> Found | DomainError:
+            try:
+                with stoppable(cancel):
+                    return search.look_up(queries, chat.question, room, cancel)
+            except DomainError as fault:
+                return fault
+            except ProviderFault as stopped:
+                return Unavailable(f"the request was stopped ({stopped.kind})")
+
+        waiting = beats(work, HEARTBEAT)
+        with closing(waiting):
+            while True:
+                try:
+                    next(waiting)
+                except StopIteration as done:
+                    found: Found | DomainError = done.value
+                    break
+                yield Silence()
+        if isinstance(found, Unavailable) and cancel.reason is not None:
+            raise found
+        if isinstance(found, DomainError):
+            yield Notice(KIND, f"the web could not be searched ({found.message}): the answer is given without it")
+            return
+        yield from _told(found)
+        _quote(chat, found)
+
+
+def _told(found: Found) -> Iterator[Notice]:
+    """What did not go well."""
+    if found.refused:
+        yield Notice(KIND, f"{_pages(found.refused)} that the search found may not be called and was left out")
+    if found.unread:
+        yield Notice(
+            KIND, f"{_pages(found.unread)} could not be read: what the search engine says of them stands for them"
+        )
+    if not found.pages:
+        yield Notice(KIND, "the search found nothing to answer from: the answer is given without it")
+
+
+def _pages(number: int) -> str:
+    return f"{number} page" if number == 1 else f"{number} pages"
+
+
+def _quote(chat: ChatRun, found: Found) -> None:
+    if not found.pages:
+        return
+    first = len(chat.sources) + 1
+    quoted = [
+        quoted_page(number, page.title, page.url, page.text) for number, page in enumerate(found.pages, start=first)
+    ]
+    chat.sources += [Source(page.title, page.url, text=page.text) for page in found.pages]
+    chat.set_prompt(with_quoted(chat.prompt, "\n\n".join((LEAD_PAGES, *quoted))))
+
+
+def _room(chat: ChatRun) -> int:
+    """Bytes of text that pages may bring."""
+    window = chat.plan.candidates[0].model.context_window or UNKNOWN_WINDOW
+    return max(LEAST_TOKENS, min(MOST_TOKENS, window // 2 - chat.prompt_tokens)) * BYTES_A_TOKEN
+
+
+def _said_before(chat: ChatRun) -> str:
+    return next((message.content for message in reversed(chat.window) if message.role == "user"), "")
