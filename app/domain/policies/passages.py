@@ -13,6 +13,7 @@ from app.domain.search import Passage
 SIZE: Final = 600
 """Characters after which a passage ends with its line."""
 LONGEST: Final = 900
+FAR_BEHIND: Final = 0.5
 GAP: Final = "\n[…]\n"
 _WORD = re.compile(r"\w{2,}")
 _SENTENCE_END = re.compile(r"[.!?。！？]\s|[。！？]")
@@ -58,9 +59,13 @@ def likely(texts: Iterator[str], words: Set[str], most: int) -> list[Passage]:
 
 
 def joined(passages: Sequence[Passage], scores: Sequence[float], room: int) -> str:
-    """The best of them, as many as have room in so many bytes, in the order of the text."""
+    """The best of them, as many as have room in so many bytes, in the order of the text; none far behind the best."""
     kept: list[Passage] = []
+    best = max(scores, default=0.0)
+    enough = FAR_BEHIND * best if best > 0 else best
     for index in sorted(range(len(passages)), key=lambda index: -scores[index]):
+        if scores[index] < enough:
+            break
         size = size_of(passages[index].text) + len(GAP.encode())
         if size <= room:
             kept.append(passages[index])

@@ -14,7 +14,7 @@ from app.utils.charsets import decoded
 from app.utils.children import Children, ChildrenBusyError, JobDiedError, JobRefusedError
 
 MAX_BYTES: Final = 3 * 2**20
-MAX_CHARS: Final = 100_000
+MAX_CHARS: Final = 400_000
 MOST_PASSAGES: Final = 16
 """Of one page, that are compared with the question by meaning."""
 ACCEPT: Final = "text/html, application/xhtml+xml, text/plain;q=0.9, application/pdf;q=0.8, */*;q=0.1"

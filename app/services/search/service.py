@@ -25,6 +25,8 @@ from app.utils.together import in_time
 log = logging.getLogger(__name__)
 
 MOST_PAGES: Final = 5
+MOST_OF_A_PAGE: Final = 6_000
+"""Bytes of its text that are used."""
 PICKING: Final = 0.15
 """The share of the time that is left for picking passages once the pages are there."""
 LONGEST_TITLE: Final = 200
@@ -83,7 +85,7 @@ class WebSearch:
         until = time.monotonic() + self._seconds
         words = passages.words_of(" ".join((question, *queries)))
         hits, refused = self._hits(queries, until, cancel)
-        share = room // max(1, min(len(hits), MOST_PAGES))
+        share = min(MOST_OF_A_PAGE, room // max(1, min(len(hits), MOST_PAGES)))
         read = self._read(hits[:MOST_PAGES], words, until - PICKING * self._seconds)
         refused += sum(page.refused for page in read)
         unread = sum(not page.passages and not page.refused for page in read)
