@@ -49,6 +49,11 @@ class Model:
     def available(self) -> bool:
         return self.active and self.unavailable is None
 
+    @property
+    def surely_uses_tools(self) -> bool:
+        """Enough to offer it one that its caller has not asked for."""
+        return self.tools and self.abilities_known
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:

@@ -14,6 +14,8 @@ TRAITS = {
     "only-reasoning",
     "empty-answer",
     "two-tools",
+    "three-calls",
+    "talks-first",
     "no-arguments",
     "no-call",
     "echo",
@@ -86,6 +88,10 @@ def answer(asked: Asked, traits: set[str]) -> Said:
         names = asked.tools[:2] if "two-tools" in traits else asked.tools[:1]
         arguments = {} if "no-arguments" in traits else {"city": "Zürich"}
         said.calls = [(f"call_{i + 1}_{name}", name, arguments) for i, name in enumerate(names)]
+        if names == ["web_search"] and arguments:
+            wanted = [asked.text] + ["more", "and more"] * ("three-calls" in traits)
+            said.calls = [(f"call_{i + 1}", "web_search", {"query": words}) for i, words in enumerate(wanted)]
+        said.pieces = ["Let me ", "look. "] if "talks-first" in traits else []
         said.finish = "tool_calls"
     else:
         said.pieces = _pieces(asked, traits)

@@ -146,7 +146,7 @@ class Failover:
             # A model that may still be down shows in a stream, within moments, that it is not; and a stream can be
             # cut where the money ends.
             stream=work == "chat" and (request.stream or attempt.turn.ticket.probes or run.must_be_cuttable(model)),
-            params=request.params,
+            params=request.params if rescue else run.params_for(model),
             max_tokens=request.max_tokens,
             max_output=model.max_output,
             reasoning=model.reasoning,

@@ -24,6 +24,7 @@ from app.services.chat.recall import Recall
 from app.services.chat.run import ChatRun
 from app.services.chat.selector import LLMSelectorService
 from app.services.chat.settlement import Settlement, asks
+from app.services.chat.tool_use import ToolUse
 from app.utils.cancel import CLIENT_GONE, SHUTDOWN, Cancel
 from app.utils.clock import monotonic, utcnow
 
@@ -54,6 +55,7 @@ class ChatOrchestrator:
         self._recall = recall
         self._failover = failover
         self._mix = Mix(selector, failover)
+        self._tool_use = ToolUse(failover)
         self._settlement = settlement
         self._confirm = confirm
         self._slice_deltas = slice_deltas
@@ -142,7 +144,10 @@ class ChatOrchestrator:
                     asks(chat, event)
 
     def _source(self, chat: ChatRun, cancel: Cancel) -> Generator[ChatEvent, None, None]:
-        """Where the answer comes from: the cache where it serves, a mix, or the candidates in turn."""
+        """Where the answer comes from: the cache where it serves, a mix, or the candidates in turn, with a tool of ours
+        where a room offers one."""
+        if chat.tool is not None:
+            return self._tool_use.call(chat, chat.tool, cancel)
         mixed = is_mix(chat.request.model) and chat.plan.work == "chat"
         call = self._mix.call if mixed else self._failover.call
         if self._cache is None or not self._cache.serves(chat):

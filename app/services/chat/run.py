@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from app.domain.caller import Standing
 from app.domain.catalogue import Candidate, Model, Plan
@@ -18,6 +19,7 @@ from app.domain.policies.metering import believable
 from app.domain.policies.tokens import PICTURE_TOKENS, Count, estimate, estimate_prompt
 from app.domain.usage import Usage
 from app.domain.wishes import Source
+from app.services.chat.own_tool import OwnTool
 from app.services.chat.transcript import Transcript
 from app.services.ledger.away import AwayAdmission
 from app.services.ledger.hold import Hold
@@ -45,6 +47,7 @@ class ChatRun:
     hear its call, which leaves its own trail. offer: to be called once its answer is durable: it may be kept.
     cache_hit: what came of asking the cache, None where it was not asked.
     sources: what the prompt was given to answer from; images: ids of the files that were drawn.
+    tool: ours, that the next attempts offer to models which use tools.
     transcript: what the caller was sent; own: what the present attempt has said, the same object unless it rescues.
     """
 
@@ -84,6 +87,7 @@ class ChatRun:
     cached: bool = False
     sources: list[Source] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
+    tool: OwnTool | None = None
     latency_ms: int = 0
     settled: bool = False
 
@@ -95,6 +99,12 @@ class ChatRun:
     def set_prompt(self, messages: tuple[Message, ...]) -> None:
         """Send this instead."""
         self.prompt, self.prompt_tokens = messages, estimate_prompt(messages, self.count)
+
+    def params_for(self, model: Model) -> Mapping[str, Any]:
+        """The request's parameters, with the tool of ours where there is one and this model uses tools."""
+        if self.tool is None or not model.surely_uses_tools:
+            return self.request.params
+        return {**self.request.params, "tools": [self.tool.definition]}
 
     def begin(self, model: Model, key_id: str, *, rescuing: bool, prompt_tokens: int) -> None:
         """An attempt begins; rescuing: it goes on from what the caller was sent. prompt_tokens: of what it is sent."""

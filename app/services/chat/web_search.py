@@ -6,14 +6,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Final
 
+from app.domain.chat import ToolCall
 from app.domain.errors import DomainError, ProviderFault, Unavailable
 from app.domain.events import Notice, Silence
 from app.domain.policies.last_turn import with_quoted
+from app.domain.policies.mixing import is_mix
 from app.domain.policies.quoting import LEAD_PAGES, quoted_page
 from app.domain.policies.search_intent import wants_search
 from app.domain.policies.search_query import query_of
+from app.domain.policies.search_tool import DEFINITION, queries_of
 from app.domain.policies.tokens import BYTES_A_TOKEN
 from app.domain.wishes import Source
+from app.services.chat.own_tool import OwnTool
+from app.services.chat.recall import DRAWN
 from app.services.chat.run import ChatRun
 from app.services.search.service import Found, WebSearch
 from app.transport.stoppable import stoppable
@@ -43,8 +48,17 @@ class Searching:
             if asked:
                 yield Notice(KIND, "web search is not set up here: the answer is given without it")
             return
-        if asked or wants_search(chat.question, chat.created_at.date()):
+        if asked:
             yield from self.look_up(chat, (), cancel)
+        elif _may_decide(chat):
+            chat.tool = OwnTool(DEFINITION, self.use)
+        else:
+            yield from self.use(chat, (), cancel)
+
+    def use(self, chat: ChatRun, calls: Sequence[ToolCall], cancel: Cancel) -> Iterator[Notice | Silence]:
+        """What the model asks for; where it could not be asked, a rule decides."""
+        if calls or wants_search(chat.question, chat.created_at.date()):
+            yield from self.look_up(chat, queries_of(calls), cancel)
 
     def look_up(self, chat: ChatRun, queries: Sequence[str], cancel: Cancel) -> Iterator[Notice | Silence]:
         """Search and put what was found into the prompt. queries: none for one made from the question."""
@@ -82,6 +96,18 @@ class Searching:
             return
         yield from _told(found)
         _quote(chat, found)
+
+
+def _may_decide(chat: ChatRun) -> bool:
+    """Whether the model itself can be asked: it uses tools, and all that it is shown is this conversation's own words.
+
+    A file, a picture or a memory may say that something is to be searched for, and what for.
+    """
+    if is_mix(chat.request.model) or not chat.plan.candidates[0].model.surely_uses_tools:
+        return False
+    own = {message.content for message in chat.request.messages}
+    own |= {chat.question, DRAWN, *(message.content for message in chat.window)}
+    return all(message.content in own for message in chat.prompt)
 
 
 def _told(found: Found) -> Iterator[Notice]:
