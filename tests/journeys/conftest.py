@@ -9,6 +9,7 @@ import pytest
 from tests.journeys.gateway import Gateway
 from tests.journeys.invariants import Invariants
 from tests.journeys.real_stores import own_postgres, own_redis
+from tests.journeys.searching import pages_host, search_engine, searching_gateway  # noqa: F401
 from tests.providers.fixtures import *  # noqa: F403
 from tests.providers.fixtures import EmulatedProviders
 

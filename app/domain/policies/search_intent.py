@@ -20,7 +20,7 @@ _SIGNS: Final = tuple(
         (r"\b(?:search|google) (?:the|for|about)\b|\blook up\b|\bon the (?:web|internet)\b", 2.0),
         (r"\b(?:such|suche|google|recherchiere)\b.{0,40}\b(?:web|internet|netz)\b|\bim (?:internet|netz)\b", 2.0),
         (r"\b(?:cherche|recherche)\b.{0,30}\b(?:web|internet)\b|\bbusca\b.{0,30}\b(?:web|internet)\b", 2.0),
-        (r"\bhttps?://\S+\.\S", 2.0),
+        (r"\bhttps?://\S+\.\S", 4.0),
         # It changes by the day.
         (r"\b(?:news|headlines?|breaking|nachrichten|schlagzeilen|actualités?|noticias)\b", 2.0),
         (r"\b(?:today|tonight|yesterday|tomorrow|right now|this (?:week|weekend|month|morning|season))\b", 1.5),

@@ -10,6 +10,8 @@ from app.domain.policies.quoting import HIDDEN
 LONGEST: Final = 200
 """Characters of a query; engines cut or refuse what is much longer."""
 MOST_OF_BEFORE: Final = 100
+MOST_LINKS: Final = 3
+_LINK = re.compile(r"\bhttps?://[^\s<>\"`\[\]{}|^]+", re.IGNORECASE)
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 #: SearXNG takes words that begin so for commands: another engine, a language, a time limit, another site.
 _COMMANDS = re.compile(r"(?<!\S)[!:<?]+")
@@ -22,6 +24,12 @@ _POINTS_BACK = re.compile(
     r"er|sie|es|ihn|ihm|ihr|ihre|sein|seine|davon|dort|il|elle|ils|elles|lui|leur|él|ella|ellos|su|sus)\b",
     re.IGNORECASE,
 )
+
+
+def links_in(question: str) -> tuple[str, ...]:
+    """Addresses that the user names, each once, without what ends the sentence."""
+    found = (link.rstrip(".,;:!?'\"") for link in _LINK.findall(question))
+    return tuple(dict.fromkeys(link.removesuffix(")") if "(" not in link else link for link in found))[:MOST_LINKS]
 
 
 def query_of(question: str, before: str = "") -> str:

@@ -112,8 +112,10 @@ def _may_decide(chat: ChatRun) -> bool:
 
 def _told(found: Found) -> Iterator[Notice]:
     """What did not go well."""
+    if found.failed:
+        yield Notice(KIND, f"the web could not be searched ({found.failed}): only what the question names was read")
     if found.refused:
-        yield Notice(KIND, f"{_pages(found.refused)} that the search found may not be called and was left out")
+        yield Notice(KIND, f"left out: {_pages(found.refused)} where nobody is sent")
     if found.unread:
         yield Notice(
             KIND, f"{_pages(found.unread)} could not be read: what the search engine says of them stands for them"

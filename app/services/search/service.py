@@ -6,12 +6,14 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from app.domain.embedding import Embedder
 from app.domain.errors import DomainError, Forbidden, ProviderFault, UpstreamFailed, UpstreamTimeout
 from app.domain.policies import passages
 from app.domain.policies.quoting import HIDDEN, plain_name
+from app.domain.policies.search_query import links_in
 from app.domain.policies.tokens import size_of
 from app.domain.policies.urls import check_fetchable, parse
 from app.domain.search import FoundPage, Hit, Passage
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 MOST_PAGES: Final = 5
 MOST_OF_A_PAGE: Final = 6_000
 """Bytes of its text that are used."""
+NAMED: Final = 0.4
+"""The share of the time that is left for pages which the question names, however slow the engine is."""
 PICKING: Final = 0.15
 """The share of the time that is left for picking passages once the pages are there."""
 LONGEST_TITLE: Final = 200
@@ -37,11 +41,13 @@ TROUBLE_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """unread: pages that could not be fetched or read; refused: those that lead where nobody is sent."""
+    """unread: pages that could not be fetched or read; refused: those that lead where nobody is sent. failed: why the
+    engine found nothing though there are pages that the question names."""
 
     pages: tuple[FoundPage, ...]
     unread: int = 0
     refused: int = 0
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +90,25 @@ class WebSearch:
         """
         until = time.monotonic() + self._seconds
         words = passages.words_of(" ".join((question, *queries)))
-        hits, refused = self._hits(queries, until, cancel)
-        share = min(MOST_OF_A_PAGE, room // max(1, min(len(hits), MOST_PAGES)))
-        read = self._read(hits[:MOST_PAGES], words, until - PICKING * self._seconds)
+        named = links_in(question)
+        failed = ""
+        told: list[Sequence[Hit]] = [[Hit(url, url) for url in named]]
+        try:
+            told += self._found(queries, until - NAMED * self._seconds if named else until, cancel)
+        except (UpstreamFailed, UpstreamTimeout) as fault:
+            if not named:
+                raise
+            failed = fault.message
+        hits, refused = _callable(told)
+        share = min(MOST_OF_A_PAGE, room // max(1, len(hits)))
+        read = self._read(hits, words, until - PICKING * self._seconds)
         refused += sum(page.refused for page in read)
         unread = sum(not page.passages and not page.refused for page in read)
         pages = self._picked([page for page in read if not page.refused], question, words, share, until)
-        return Found(tuple(pages), unread, refused)
+        return Found(tuple(pages), unread, refused, failed)
 
-    def _hits(self, queries: Sequence[str], until: float, cancel: Cancel) -> tuple[list[Hit], int]:
-        """What the engine gives for all queries, in turn the best of each; and how many lead where nobody is sent."""
+    def _found(self, queries: Sequence[str], until: float, cancel: Cancel) -> list[Sequence[Hit]]:
+        """What the engine gives for each query."""
 
         def ask(query: str) -> tuple[Hit, ...] | ProviderFault:
             try:
@@ -102,23 +117,12 @@ class WebSearch:
                 return fault
 
         asked = in_time(ask, queries[: self.max_calls], until)
-        lists = [found for found in asked if isinstance(found, tuple)]
+        lists: list[Sequence[Hit]] = [found for found in asked if isinstance(found, tuple)]
         if not lists:
             fault = next((told for told in asked if isinstance(told, ProviderFault)), None)
             raise self._failed(fault or ProviderFault("stalled", "it took too long"))
         self._trouble = ""
-        chosen: dict[str, Hit] = {}
-        refused = 0
-        for rank in range(max(map(len, lists))):
-            for hit in (found[rank] for found in lists if rank < len(found)):
-                try:
-                    target = parse(hit.url)
-                    check_fetchable(target, "url")
-                except DomainError:
-                    refused += 1
-                    continue
-                chosen.setdefault(target.url, hit)
-        return [Hit(url, _plain(hit.title), _plain(hit.summary)) for url, hit in chosen.items()], refused
+        return lists
 
     def _failed(self, fault: ProviderFault) -> Exception:
         if fault.kind == "cancelled":
@@ -168,6 +172,23 @@ class WebSearch:
             return by_words
         near = [0.0 if vector is None else float(asked @ vector) for vector in vectors]
         return [by + cosine for by, cosine in zip(by_words, near, strict=True)]
+
+
+def _callable(lists: Sequence[Sequence[Hit]]) -> tuple[list[Hit], int]:
+    """The best of each list in turn, each URL once; and how many lead where nobody is sent, as their URL tells."""
+    chosen: dict[str, Hit] = {}
+    refused = 0
+    for row in zip_longest(*lists):
+        for hit in filter(None, row):
+            try:
+                target = parse(hit.url)
+                check_fetchable(target, "url")
+            except DomainError:
+                refused += 1
+                continue
+            chosen.setdefault(target.url, hit)
+    best = list(chosen.items())[:MOST_PAGES]
+    return [Hit(url, _plain(hit.title), _plain(hit.summary)) for url, hit in best], refused
 
 
 def _plain(text: str) -> str:
