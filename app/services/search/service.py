@@ -12,12 +12,12 @@ from typing import Final
 from app.domain.embedding import Embedder
 from app.domain.errors import DomainError, Forbidden, ProviderFault, UpstreamFailed, UpstreamTimeout
 from app.domain.policies import passages
+from app.domain.policies.plain_text import plain_line
 from app.domain.policies.quoting import HIDDEN, plain_name
 from app.domain.policies.search_query import links_in
 from app.domain.policies.tokens import size_of
 from app.domain.policies.urls import check_fetchable, parse
 from app.domain.search import FoundPage, Hit, Passage
-from app.jobs import markup
 from app.services.search.engines import SearchEngine
 from app.services.search.pages import PageReader
 from app.utils.cancel import Cancel
@@ -188,9 +188,4 @@ def _callable(lists: Sequence[Sequence[Hit]]) -> tuple[list[Hit], int]:
                 continue
             chosen.setdefault(target.url, hit)
     best = list(chosen.items())[:MOST_PAGES]
-    return [Hit(url, _plain(hit.title), _plain(hit.summary)) for url, hit in best], refused
-
-
-def _plain(text: str) -> str:
-    """A title or a summary without markup and what is hidden in it."""
-    return " ".join(HIDDEN.sub("", "\n".join(page.text for page in markup.sections(text))).split())
+    return [Hit(url, plain_line(hit.title), plain_line(hit.summary)) for url, hit in best], refused
