@@ -7,6 +7,7 @@ from pathlib import Path
 from app.bootstrap.house import MB, House
 from app.services.chat.attachments import Attachments
 from app.services.media.media import Media
+from app.services.media.passages import Passages
 from app.stores.seen_folder import SeenFolder
 from app.utils.children import Children, Limits
 
@@ -17,8 +18,10 @@ def media_room(house: House) -> None:
     """Files of chats are looked at before a provider is asked; the files room reads text with the same children."""
     media = readers(house.settings.instance / "media", frames=house.settings.video_max_frames)
     house.files.extract = media.read_document
-    house.attachments = Attachments(media, house.files)
+    passages = Passages(house.embedder)
+    house.attachments = Attachments(media, house.files, passages=passages)
     house.enrichments.append(house.attachments)
+    house.lifecycle.on_close("passages", passages.close)
     house.lifecycle.on_close("media", media.close)
 
 

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar, cast
 
 from app.domain.chat import AudioPart, FilePart, ImagePart, Message, Part, TextPart
 from app.domain.errors import InvalidRequest, NotFound, UnsupportedMedia
 from app.domain.events import Notice, Silence
-from app.domain.media import Seen
-from app.domain.policies.quoting import clock, cut_to, plain_name, quoted_file
+from app.domain.media import Seen, TextPage
+from app.domain.policies.quoting import clock, plain_name
 from app.domain.policies.sound import HEAD, seconds_of
-from app.domain.policies.tokens import BYTES_A_TOKEN, size_of
+from app.domain.policies.tokens import BYTES_A_TOKEN
+from app.services.chat.documents import MOST_PICTURES, Documents, Room, Waiting, silences
 from app.services.chat.run import ChatRun
 from app.services.chat.scribe import Scribe
 from app.services.files.service import FileService
 from app.services.media.media import Media
-from app.utils.beats import beats
+from app.services.media.passages import Passages
 from app.utils.cancel import Cancel
 from app.utils.pools import ThreadLane
 
-T = TypeVar("T")
-
-HEARTBEAT = 10.0
 MOST_TOKENS, LEAST_TOKENS = 60_000, 1_000
 """Tokens of text that files may bring into one prompt; and what they may bring however full it is."""
 UNKNOWN_WINDOW = 16_000
-MAX_PICTURES = 64
-"""Of one chat, frames included."""
 
 MOST_SOUND = 8 * 2**20
 """Bytes of a recording that goes to a model that hears; a longer one is written down where it can be."""
@@ -43,26 +38,11 @@ FORMS = {"mpeg": "mp3"}
 
 _disk = ThreadLane(1)
 
-#: Silences while a file is looked at, and then what stands for it in the prompt.
-Waiting = Generator[Notice | Silence, None, tuple[Part, ...]]
-
-
-@dataclass(slots=True)
-class _Room:
-    """What may still come into one prompt: bytes of text, and pictures."""
-
-    text_bytes: int
-    pictures: int = MAX_PICTURES
-    notices: list[Notice] = field(default_factory=list)
-
-    def tell(self, message: str) -> None:
-        self.notices.append(Notice("attachment", message))
-
 
 class Attachments:
     """The enrichment that looks at files; pictures that a prompt points to are data by then (`linked_pictures.py`).
 
-    scribe: writes down what is said in recordings.
+    scribe: writes down what is said in recordings. passages: finds what matters in documents that are too long.
     """
 
     def __init__(
@@ -71,10 +51,12 @@ class Attachments:
         files: FileService | None,
         *,
         scribe: Scribe | None = None,
+        passages: Passages | None = None,
     ) -> None:
         self._media = media
         self._files = files
         self.scribe = scribe
+        self._documents = Documents(passages)
 
     def wanted(self, chat: ChatRun) -> bool:
         request = chat.request
@@ -87,7 +69,7 @@ class Attachments:
         """Raises what `Media.look` does, and NotFound for a file that is not the caller's."""
         window = chat.plan.candidates[0].model.context_window or UNKNOWN_WINDOW
         tokens = max(LEAST_TOKENS, min(MOST_TOKENS, window // 2 - chat.prompt_tokens))
-        room = _Room(tokens * BYTES_A_TOKEN)
+        room = Room(tokens * BYTES_A_TOKEN)
         messages = []
         for at, message in enumerate(_with_attached(chat)):
             content = message.content
@@ -101,7 +83,7 @@ class Attachments:
         chat.set_prompt(tuple(messages))
         yield from room.notices
 
-    def _shown(self, part: Part, field: str, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+    def _shown(self, part: Part, field: str, chat: ChatRun, room: Room, cancel: Cancel) -> Waiting:
         if isinstance(part, ImagePart):
             return (yield from self._picture(part, f"{field}.image_url.url", chat, room, cancel))
         if isinstance(part, AudioPart):
@@ -111,18 +93,22 @@ class Attachments:
         with self._opened(part, chat.request.caller.user_id) as given:
             if (given.content_type or "").startswith("audio/"):
                 return (yield from self._recording(given, chat, room, cancel))
-            seen = yield from _silences(lambda: self._look(given, chat, cancel))
-        return _document(given, seen, room) if seen.kind == "document" else _pictures(given, seen, room)
+            seen = yield from silences(lambda: self._look(given, chat, cancel))
+        if seen.kind != "document":
+            return _pictures(given, seen, room)
+        for notice in seen.notices:
+            room.tell(f"{plain_name(given.name)}: {notice}")
+        return (yield from self._documents.quoted(given, seen.pages, chat, room))
 
-    def _picture(self, part: ImagePart, field: str, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+    def _picture(self, part: ImagePart, field: str, chat: ChatRun, room: Room, cancel: Cancel) -> Waiting:
         if room.pictures <= 0:
-            raise InvalidRequest(f"at most {MAX_PICTURES} pictures go into one chat", field=field)
+            raise InvalidRequest(f"at most {MOST_PICTURES} pictures go into one chat", field=field)
         given = FilePart(field)
 
         def work() -> Seen:
             return self._look(replace(given, data=_decoded(part.url, field)), chat, cancel)
 
-        seen = yield from _silences(work)
+        seen = yield from silences(work)
         if seen.kind == "document":
             raise UnsupportedMedia("what is sent as a picture is none", field=field)
         return tuple(
@@ -130,15 +116,15 @@ class Attachments:
             for shown in _pictures(given, seen, room)
         )
 
-    def _sound(self, part: AudioPart, field: str, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+    def _sound(self, part: AudioPart, field: str, chat: ChatRun, room: Room, cancel: Cancel) -> Waiting:
         if self._hears(chat):
             return (part,)
         raw = _decoded(f",{part.data}", f"{field}.data")
         name, kind = f"recording.{part.format}", SOUNDS.get(part.format, f"audio/{part.format}")
         return (yield from self._words(FilePart(field, data=raw, name=name, content_type=kind), chat, room, cancel))
 
-    def _recording(self, given: FilePart, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
-        content = yield from _silences(lambda: given.data if given.path is None else _read(given.path))
+    def _recording(self, given: FilePart, chat: ChatRun, room: Room, cancel: Cancel) -> Waiting:
+        content = yield from silences(lambda: given.data if given.path is None else _read(given.path))
         if content and len(content) <= MOST_SOUND and self._hears(chat):
             form = (given.content_type or "").partition("/")[2]
             lead = (TextPart(f'Recording "{plain_name(given.name)}":'),) if given.name else ()
@@ -154,13 +140,13 @@ class Attachments:
         chat.plan = replace(chat.plan, candidates=hears)
         return True
 
-    def _words(self, given: FilePart, chat: ChatRun, room: _Room, cancel: Cancel) -> Waiting:
+    def _words(self, given: FilePart, chat: ChatRun, room: Room, cancel: Cancel) -> Waiting:
         content = given.data
         if self.scribe is None or not content:
             raise UnsupportedMedia("no model here hears, and recordings are not written down here", field=given.field)
         part = replace(given, seconds=seconds_of(content[:HEAD], len(content)))
         text = yield from self.scribe.written(chat, part, cancel)
-        return _quoted(given, text, room)
+        return (yield from self._documents.quoted(given, (TextPage(text),), chat, room))
 
     def _look(self, given: FilePart, chat: ChatRun, cancel: Cancel) -> Seen:
         caller, source = chat.request.caller, given.path or given.data
@@ -204,23 +190,11 @@ def _with_attached(chat: ChatRun) -> tuple[Message, ...]:
     return (*prompt[:last], replace(prompt[last], content=(*files, *words)), *prompt[last + 1 :])
 
 
-def _silences(work: Callable[[], T]) -> Generator[Silence, None, T]:
-    """What the work returns; a Silence each time a heartbeat is due meanwhile."""
-    waiting = beats(work, HEARTBEAT)
-    with closing(waiting):
-        while True:
-            try:
-                next(waiting)
-            except StopIteration as done:
-                return cast("T", done.value)
-            yield Silence()
-
-
-def _pictures(given: FilePart, seen: Seen, room: _Room) -> tuple[Part, ...]:
+def _pictures(given: FilePart, seen: Seen, room: Room) -> tuple[Part, ...]:
     shown = seen.pictures[: room.pictures]
     name = f' "{plain_name(given.name)}"' if given.name else ""
     if len(shown) < len(seen.pictures):
-        room.tell(f"only {MAX_PICTURES} pictures and frames of all files were given to the model")
+        room.tell(f"only {MOST_PICTURES} pictures and frames of all files were given to the model")
     room.pictures -= len(shown)
     if seen.kind == "video":
         lead = f"Video{name}, {clock(seen.duration or 0)} long; {len(shown)} of its frames follow, each with its time:"
@@ -232,23 +206,6 @@ def _pictures(given: FilePart, seen: Seen, room: _Room) -> tuple[Part, ...]:
             parts.append(TextPart(f"[{clock(picture.at)}]"))
         parts.append(ImagePart(f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode()}"))
     return tuple(parts)
-
-
-def _document(given: FilePart, seen: Seen, room: _Room) -> tuple[Part, ...]:
-    for notice in seen.notices:
-        room.tell(f"{plain_name(given.name)}: {notice}")
-    marked = (f"[{page.label}]\n{page.text}" if page.label else page.text for page in seen.pages)
-    return _quoted(given, "\n\n".join(marked), room)
-
-
-def _quoted(given: FilePart, text: str, room: _Room) -> tuple[Part, ...]:
-    whole = size_of(text)
-    if whole > room.text_bytes:
-        text = cut_to(text, room.text_bytes) + "\n[the rest is left out]"
-        share = 100 * room.text_bytes // whole
-        room.tell(f"{plain_name(given.name)} is too long: its first {share} % were given to the model")
-    room.text_bytes = max(0, room.text_bytes - whole)
-    return (TextPart(quoted_file(given.name, given.content_type or "text/plain", text)),)
 
 
 def _read(path: Path) -> bytes:
