@@ -48,6 +48,12 @@ def does(model: Model, work: Work) -> bool:
     return ("image" if work == "picture" else "transcript") in model.outputs
 
 
+def work_of(model: Model) -> Work:
+    """What a model is for, first of all."""
+    works: tuple[Work, ...] = ("chat", "picture", "transcript")
+    return next((work for work in works if does(model, work)), "chat")
+
+
 def unfit(model: Model, needs: Needs) -> str | None:
     """Why this model cannot serve these needs, None where it can. What is not known is no reason."""
     if model.unavailable is not None:

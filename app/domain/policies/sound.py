@@ -20,6 +20,15 @@ def seconds_of(head: bytes, size: int) -> int:
     return max(1, -(-size // rate))
 
 
+def silence(seconds: int = 1, rate: int = 8_000) -> bytes:
+    """A WAV in which nothing is said."""
+    size = 2 * seconds * rate
+    head = struct.pack(
+        "<4sI8sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data", size
+    )
+    return head + bytes(size)
+
+
 def believable(seconds: float, size: int) -> bool:
     """Whether a recording of so many bytes can be so long."""
     return 0 <= seconds <= size / FEWEST_BYTES_A_SECOND + SPARE_SECONDS
