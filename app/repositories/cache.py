@@ -29,7 +29,6 @@ class NearAnswer:
     key: CacheKey
     question: str
     vector: bytes | None
-    body: bytes
 
 
 class CacheRows:
@@ -72,15 +71,15 @@ class CacheRows:
         """The newest answers to questions of this user that differ in their last message alone."""
         table = CachedAnswer
         query = (
-            select(table.digest, table.question, table.embedder, table.vector, table.body)
+            select(table.digest, table.question, table.embedder, table.vector)
             .where(table.user_id == tenant, table.scope == scope, table.expires_at > now)
             .order_by(table.created_at.desc())
             .limit(PAGE)
         )
         rows = self._database.read(lambda session: session.execute(query).all())
         return [
-            NearAnswer(CacheKey(tenant, digest), question, vector if by == embedder else None, body)
-            for digest, question, by, vector, body in rows
+            NearAnswer(CacheKey(tenant, digest), question, vector if by == embedder else None)
+            for digest, question, by, vector in rows
             if question is not None
         ]
 

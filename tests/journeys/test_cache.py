@@ -299,3 +299,59 @@ def test_off_serves_those_alone_who_ask_for_it(gateway: Gateway) -> None:
         assert "x-cache" not in reply.headers
     use = {"x-cache": "use"}
     assert [app_chat(gateway, question, headers=use).headers["x-cache"] for _ in range(2)] == ["miss", "hit"]
+
+
+def ask_near(gateway: Gateway, message: str, **more: Any) -> bool:
+    """Whether it was answered by a near-equal one."""
+    reply = app_chat(gateway, message, cache="semantic", **more)
+    assert reply.status_code == 200, reply.text
+    return bool(reply.json()["data"]["cached"])
+
+
+def test_a_near_equal_question_is_answered_where_that_is_asked_for(cached: Gateway) -> None:
+    someone = cached.user()
+    first = app_chat(cached, "What is the highest mountain of Peru?", headers=someone).json()["data"]
+    assert app_chat(cached, "What's the highest mountain of Peru", headers=someone).json()["data"]["cached"] is False
+    again = app_chat(cached, "what is the highest mountain of Peru, please", cache="semantic", headers=someone)
+    assert again.headers["x-cache"] == "hit"
+    assert again.json()["data"]["text"] == first["text"]
+    assert again.json()["data"]["cost"] == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("should I do the dishes before the guests come", "should I not do the dishes before the guests come"),
+        ("how much is 17\u00b723 if all of it is counted", "how much is 17\u00b724 if all of it is counted"),
+        ("a poem for my friend anna and her love of hiking", "a poem for my friend emma and her love of hiking"),
+        ("was heißt der Fluss in Rom", "what is the river in Rom"),
+        ("does the dog bite the man in this old story", "does the man bite the dog in this old story"),
+    ],
+)  # fmt: skip
+def test_fault_9_04_what_is_not_the_same_is_asked_anew(cached: Gateway, one: str, other: str) -> None:
+    someone = cached.user()
+    assert not ask_near(cached, one, headers=someone)
+    assert not ask_near(cached, other, headers=someone)
+
+
+def test_fault_9_04_near_equals_of_another_user_system_or_parameter_are_none(cached: Gateway) -> None:
+    someone = cached.user()
+    assert not ask_near(cached, "How do I reset my password?", headers=someone, system="Be brief")
+    assert not ask_near(cached, "How can I reset my password?", headers=cached.user(), system="Be brief")
+    assert not ask_near(cached, "How can I reset my password?", headers=someone, system="Be long")
+    assert not ask_near(cached, "How can I reset my password?", headers=someone, system="Be brief", temperature=1)
+    assert ask_near(cached, "How can I reset my password?", headers=someone, system="Be brief")
+
+
+def test_every_question_may_be_near_equal_where_the_setting_says_so(tmp_path: Any, upstream: EmulatedProviders) -> None:
+    with Gateway(tmp_path, upstream, {"CACHE": "app", "CACHE_SEMANTIC": "true"}) as gateway:
+        first = "How do I reset my password?"
+        assert app_chat(gateway, first).json()["data"]["cached"] is False
+        soon(lambda: kept(gateway, first))
+        assert app_chat(gateway, "How can I reset my password?").json()["data"]["cached"] is True
+        assert calls(gateway) == 1
+
+
+def test_what_cache_takes_is_named_where_it_is_something_else(cached: Gateway) -> None:
+    reply = cached.post("/llm/chat", {"message": "hi", "cache": "sometimes"})
+    assert (reply.status_code, reply.json()["error"]["details"]["field"]) == (400, "cache")

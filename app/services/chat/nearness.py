@@ -13,7 +13,7 @@ from app.domain.embedding import Embedder
 from app.domain.errors import Unavailable
 from app.domain.policies.cache_entry import unpacked
 from app.domain.policies.cache_key import CacheKey, scope_of
-from app.domain.policies.likeness import same_facts
+from app.domain.policies.likeness import LeftOver, left_over
 from app.utils.clock import utcnow
 
 if TYPE_CHECKING:
@@ -25,6 +25,15 @@ LONGEST: Final = 2_000
 """Characters of a question; one that is longer says more than its average tells."""
 
 
+WORDS_NEAR: Final = 0.6
+"""The least cosine of two words that mean the same: benefits and advantages 0.72, anna and emma 0.06, increase and
+decrease 0.08, hot and cold 0.18, buy and sell 0.44."""
+
+MOST_LEFT: Final = 12
+MOST_NEAR: Final = 8
+"""Of those near enough, how many are looked at word by word (0.3 ms each)."""
+
+
 class Candidate(Protocol):
     @property
     def key(self) -> CacheKey: ...
@@ -32,13 +41,14 @@ class Candidate(Protocol):
     def question(self) -> str: ...
     @property
     def vector(self) -> bytes | None: ...
-    @property
-    def body(self) -> bytes: ...
 
 
 class NearRows(Protocol):
     def near(self, tenant: str, scope: str, embedder: str, now: datetime) -> Sequence[Candidate]:
         """This user's answers to questions that differ in their last message alone. Raises Unavailable."""
+
+    def find(self, key: CacheKey, now: datetime) -> tuple[bytes, datetime] | None:
+        """The answer and when it expires. Raises Unavailable."""
 
 
 class Nearness:
@@ -60,13 +70,15 @@ class Nearness:
             return None
         scope, question = asked
         rows = self._rows.near(request.caller.user_id, scope, self._embedder.name, utcnow())
-        alike = [row for row in rows if same_facts(question, row.question)]
-        if not alike:
+        if not rows:
             return None
-        for row in self._nearest(question, alike):
-            kept = unpacked(row.key, row.body)
-            if kept is not None:
-                return kept
+        for row in self._nearest(question, rows):
+            rest = left_over(question, row.question)
+            if rest is not None and self._means_the_same(rest):
+                found = self._rows.find(row.key, utcnow())
+                kept = None if found is None else unpacked(row.key, found[0])
+                if kept is not None:
+                    return kept
         return None
 
     def means(self, request: ChatRequest, prompt: Sequence[Message]) -> NearMeans | None:
@@ -99,4 +111,19 @@ class Nearness:
             vector: Vector | None = next(fresh) if row.vector is None else np.frombuffer(row.vector, np.float32)
             if vector is not None and vector.shape == asked.shape:
                 found.append((float(asked @ vector), place))
-        return [rows[place] for near, place in sorted(found, reverse=True) if near >= self._threshold]
+        return [rows[place] for near, place in sorted(found, reverse=True)[:MOST_NEAR] if near >= self._threshold]
+
+    def _means_the_same(self, rest: LeftOver) -> bool:
+        """Whether each word that one of them has alone means what some word means that the other has alone: among many
+        words one name, or one opposite, is too little to part two averages."""
+        if not rest.one and not rest.other:
+            return True
+        if not rest.one or not rest.other or len(rest.one) + len(rest.other) > MOST_LEFT:
+            return False
+        vectors = self._embedder.embed([*rest.one, *rest.other])
+        ours, theirs = vectors[: len(rest.one)], vectors[len(rest.one) :]
+
+        def near(word: Vector | None, among: Sequence[Vector | None]) -> bool:
+            return word is not None and any(other is not None and word @ other >= WORDS_NEAR for other in among)
+
+        return all(near(word, theirs) for word in ours) and all(near(word, ours) for word in theirs)
