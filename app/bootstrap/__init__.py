@@ -75,7 +75,7 @@ def build(settings: Settings | None = None) -> Flask:
     once = ExactlyOnce(keyed, in_flight, longest_wait=settings.stream_timeout)
     spool = spool_of(settings)
     files = files_of(settings, stores.database, spool, lifecycle)
-    embedder = embedder_of(lifecycle)
+    embedder = embedder_of(settings, configured, transport, lifecycle)
     house = House(
         app,
         settings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from app.bootstrap.configuration import configuration_of
 from app.bootstrap.house import MB, House
@@ -27,6 +28,7 @@ from app.routes import (
     keys,
     openai,
     openai_audio,
+    openai_embeddings,
     openai_images,
     pages,
     profile,
@@ -42,6 +44,10 @@ from app.schemas.blueprint import Blueprint
 from app.services.chat.conversations import ConversationService
 from app.services.chat.idempotency import Idempotency
 from app.services.chat.orchestrator import ChatOrchestrator
+from app.utils.vocabularies import Vocabularies
+
+TOKENS = "cl100k_base"
+"""The vocabulary of the tokens that clients send to be embedded."""
 
 
 def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed: Idempotency) -> Iterable[Blueprint]:
@@ -57,6 +63,7 @@ def doors_of(house: House, chats: ChatOrchestrator, readiness: Readiness, keyed:
     yield from openai_images.blueprints(chats, house.in_flight, house.once)
     largest = house.settings.max_upload_mb * MB
     yield from openai_audio.blueprints(chats, house.in_flight, house.once, largest)
+    yield from openai_embeddings.blueprints(chats, house.in_flight, house.once, partial(Vocabularies().decode, TOKENS))
     yield short_auth.blueprint(house.accounts.service)
     yield short_chat.blueprint(chats, catalogue, house.in_flight, house.once, texts.expand, house.averages)
     yield infer.blueprint(chats, house.in_flight, house.once, largest)

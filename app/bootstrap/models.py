@@ -20,7 +20,7 @@ def providers(settings: Settings) -> dict[str, Provider]:
     """Every provider of the catalogue as the settings have it."""
     found: dict[str, Provider] = {}
     for integration, row in CATALOGUE.items():
-        if not row.chats:
+        if row.wire == "pollinations":
             address = settings.pollinations_base_url
             found[integration] = provider(
                 row, base_url=address or row.base_url, keys=(), default_model=None, configured=address is not None

@@ -12,8 +12,8 @@ from app.domain.wishes import NO_WISHES, Wishes
 
 ChatRole = Literal["system", "developer", "user", "assistant", "tool"]
 Door = Literal["app", "openai", "short"]
-#: What a request wants of a model: words, a picture, or what was said in a recording.
-Work = Literal["chat", "picture", "transcript"]
+#: What a request wants of a model: words, a picture, what was said in a recording, or texts as vectors.
+Work = Literal["chat", "picture", "transcript", "embedding"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -141,6 +141,8 @@ class ChatRequest:
     def work(self) -> Work:
         """What is wanted of a model, as far as the request alone tells."""
         wishes = self.wishes
+        if wishes.vectors:
+            return "embedding"
         return "picture" if wishes.picture else "transcript" if wishes.transcript else "chat"
 
     @property

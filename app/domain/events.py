@@ -69,12 +69,19 @@ class Picture:
     content_type: str
 
 
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What texts are as vectors, in their order: float32, little-endian, one text's after the other's."""
+
+    values: tuple[bytes, ...]
+
+
 @dataclass(slots=True)
 class Silence:
     """Nothing came for a heartbeat's length; a door may write a comment line."""
 
 
-ProviderEvent = Delta | Finish | UsageReport | Skipped | Silence | Picture | Heard
+ProviderEvent = Delta | Finish | UsageReport | Skipped | Silence | Picture | Heard | Vectors
 #: A generator and not any iterator: whoever stops listening closes it, and with it the provider's connection.
 ProviderEvents = Generator[ProviderEvent, None, None]
 
@@ -159,7 +166,7 @@ class Done:
 
     charge: nano-USD, None where no price is known. pictures: that were drawn; images: ids of the caller's files that
     they are kept as, where the door keeps them. heard: what was said in a recording that was to be written down.
-    cache_hit: whether the cache had the answer, None where it was not asked.
+    cache_hit: whether the cache had the answer, None where it was not asked. vectors: as in `Vectors`.
     """
 
     answers: tuple[Answer, ...]
@@ -179,6 +186,7 @@ class Done:
     pictures: tuple[Picture, ...] = ()
     cache_hit: bool | None = None
     heard: Heard | None = None
+    vectors: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from app.adapters.openai_chat import Dialect
 
-Wire = Literal["openai", "gemini", "anthropic", "pollinations", "demo"]
+Wire = Literal["openai", "gemini", "anthropic", "pollinations", "demo", "embedded"]
 PLAIN = Dialect()
 
 
@@ -26,7 +26,8 @@ class ProviderRow:
     env: what its settings begin with (`GROQ` for `GROQ_API_KEY`).
     dialect: in what it differs from OpenAI's wire; unused on the others.
     continues: its models go on from an assistant's last message, as a broken answer is rescued.
-    chats: False for one that only draws. sdk: the one of its maker by which recordings go there, None for none.
+    chats: False for one that only draws, or only makes vectors.
+    sdk: the one of its maker by which recordings go there, None for none.
     """
 
     integration: str
@@ -83,6 +84,7 @@ _ROWS = (
         chats=False,
     ),
     ProviderRow("demo", "Demo", "demo", "", "DEMO", needs_key=False),
+    ProviderRow("embedded", "Embedded", "embedded", "", "EMBEDDED", needs_key=False, chats=False),
 )
 
 CATALOGUE: Mapping[str, ProviderRow] = MappingProxyType({row.integration: row for row in _ROWS})

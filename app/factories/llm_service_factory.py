@@ -11,9 +11,11 @@ from app.services.llm.anthropic import AnthropicService
 from app.services.llm.base import BaseLLMService
 from app.services.llm.demo import DemoService
 from app.services.llm.demo_pictures import DemoPictures
+from app.services.llm.embedded_vectors import EmbeddedVectors
 from app.services.llm.gemini import GeminiService
 from app.services.llm.google_sdk import GeminiPictures
 from app.services.llm.groq_sdk import GroqTranscripts
+from app.services.llm.openai_embeddings import OpenAIEmbeddings
 from app.services.llm.openai_family import OpenAIFamilyService
 from app.services.llm.openai_pictures import OpenAIPictures
 from app.services.llm.openai_transcripts import OpenAITranscripts
@@ -34,6 +36,8 @@ _SERVICES: Mapping[tuple[Wire, Work], Callable[[Transport, ProviderRow], BaseLLM
     ("pollinations", "picture"): lambda transport, row: PollinationsPictures(transport),
     ("demo", "picture"): lambda transport, row: DemoPictures(),
     ("openai", "transcript"): lambda transport, row: _TRANSCRIPTS[row.sdk](transport),
+    ("openai", "embedding"): lambda transport, row: OpenAIEmbeddings(transport),
+    ("embedded", "embedding"): lambda transport, row: EmbeddedVectors(),
 }
 
 

@@ -165,6 +165,11 @@ _WHISPER = _model(
     outputs=frozenset({"transcript"}),
 )
 
+_OPENAI_EMBEDDINGS = tuple(
+    _model("openai", name, None, _price(dollars, "0"), chat=False, tools=False, outputs=frozenset({"embedding"}))
+    for name, dollars in (("text-embedding-3-small", "0.02"), ("text-embedding-3-large", "0.13"))
+)
+
 _ANTHROPIC = (
     _model(
         "anthropic",
@@ -204,7 +209,9 @@ def _ranked(rows: Iterable[Model]) -> tuple[Model, ...]:
     return tuple(replace(row, rank=rank) for rank, row in enumerate(rows))
 
 
-SEED_MODELS: tuple[Model, ...] = _ranked((*_GROQ, *_GEMINI, *_GROK, *_OPENAI, _WHISPER, *_ANTHROPIC, *_EMBEDDED))
+SEED_MODELS: tuple[Model, ...] = _ranked(
+    (*_GROQ, *_GEMINI, *_GROK, *_OPENAI, _WHISPER, *_ANTHROPIC, *_OPENAI_EMBEDDINGS, *_EMBEDDED)
+)
 
 
 def named_by_settings(integration: str, name: str) -> Model:

@@ -193,6 +193,44 @@ IMAGES_REPLY = {
     },
 }
 
+EMBEDDINGS_BODY = body(
+    ["model", "input"],
+    {
+        "model": STRING,
+        "input": {
+            "description": "A text, up to 2048 texts, or the same as tokens of cl100k_base.",
+            "oneOf": [
+                STRING,
+                {"type": "array", "items": {"oneOf": [STRING, INTEGER, {"type": "array", "items": INTEGER}]}},
+            ],
+        },
+        "encoding_format": {**STRING, "enum": ["float", "base64"], "default": "float"},
+        "dimensions": {**INTEGER, "minimum": 1, "maximum": 8192},
+        "user": STRING,
+    },
+    extra=True,
+)
+
+EMBEDDINGS_REPLY = {
+    "type": "object",
+    "properties": {
+        "object": STRING,
+        "model": STRING,
+        "data": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "object": STRING,
+                    "index": INTEGER,
+                    "embedding": {"oneOf": [{"type": "array", "items": {"type": "number"}}, STRING]},
+                },
+            },
+        },
+        "usage": {"type": "object", "properties": {"prompt_tokens": INTEGER, "total_tokens": INTEGER}},
+    },
+}
+
 SHORT_MODELS = {
     "type": "object",
     "properties": {"models": {"type": "array", "items": {"type": "object"}}},

@@ -32,6 +32,10 @@ _PLACEHOLDER = re.compile(
     r"<.*>|\$\{?\w+\}?|\.{3,}|…|x{3,}|(your|my|insert|enter|put)[-_ ].*|change[-_ ]?me|sk-(\.{3}|…|x+)", re.I
 )
 
+EMBEDDED = "wordllama-256"
+#: Providers that speak OpenAI's `/embeddings`.
+EMBEDDERS = ("openai", "groq", "grok", "ollama", "ngrok")
+
 
 def text(value: str) -> str:
     if not value.isprintable():
@@ -190,6 +194,13 @@ def api_key(value: str) -> str:
 def model_name(value: str) -> str:
     if not value.isprintable() or " " in value or len(value) > 200:
         raise ValueError("must be a model's name, at most 200 characters without spaces")
+    return value
+
+
+def embedder(value: str) -> str:
+    integration, slash, name = model_name(value).partition("/")
+    if value != EMBEDDED and not (slash and name and integration in EMBEDDERS):
+        raise ValueError(f"must be {EMBEDDED}, or NAME of a provider as {'/NAME, '.join(EMBEDDERS)}/NAME")
     return value
 
 

@@ -139,7 +139,7 @@ class Values:
     )
     chroma_url: str | None = row(None, url("http", "https"), "a Chroma server", shown="embedded at instance/chroma")
     memory_enabled: bool = row(True, flag, "whether conversations are remembered")
-    embeddings_model: str = row("wordllama-256", kinds.model_name, "what turns text into vectors")
+    embeddings_model: str = row("wordllama-256", kinds.embedder, "what turns text into vectors")
     files_url: str = row(None, kinds.files_url, "a folder, or s3://bucket/prefix?endpoint=…", shown="instance/uploads")
     s3_access_key: str | None = row(None, kinds.api_key, "for FILES_URL=s3://…", secret=True)
     s3_secret_key: str | None = row(None, kinds.api_key, "for FILES_URL=s3://…", secret=True)

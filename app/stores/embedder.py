@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from app.utils.pools import ThreadLane
@@ -31,7 +32,6 @@ class WordLlamaEmbedder:
 
     def __init__(self) -> None:
         self._lane = ThreadLane(1)
-        self._model: Any = None
 
     def embed(self, texts: Sequence[str]) -> list[Vector | None]:
         """As `app.domain.embedding.Embedder` says; of a text the first LONGEST characters."""
@@ -50,7 +50,7 @@ class WordLlamaEmbedder:
     def _embed(self, text: str) -> tuple[Vector | None, int]:
         import numpy as np
 
-        model = self._model = self._model or _load()
+        model = _loaded()
         total, tokens = np.zeros(DIMENSIONS, np.float32), 0
         for piece in _pieces(text):
             ids = np.array(model.tokenizer.encode(piece, add_special_tokens=False).ids, np.int32)
@@ -75,7 +75,9 @@ def _pieces(text: str) -> Iterator[str]:
         at = cut
 
 
-def _load() -> Any:
+@cache
+def _loaded() -> Any:
+    """One a process: its table is 33 MB."""
     from pathlib import Path
 
     import wordllama

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 log = logging.getLogger(__name__)
 
 Count = Callable[[str], int]
+Decode = Callable[[list[int]], str]
 
 #: Characters counted one by one; what is longer is scaled, since counting holds the interpreter: 32,000 blanks,
 #: the worst there is, take 30 ms.
@@ -20,6 +21,7 @@ class Vocabularies:
 
     def __init__(self) -> None:
         self._counts: dict[str, Count | None] = {}
+        self._decoders: dict[str, Decode] = {}
 
     def load(self, names: Iterable[str]) -> None:
         """Have these ready, so that no request waits for them."""
@@ -31,6 +33,14 @@ class Vocabularies:
         if name not in self._counts:
             self._counts[name] = _load(name)
         return self._counts[name]
+
+    def decode(self, name: str, tokens: Sequence[int]) -> str:
+        """The text of which these are the tokens. Raises ValueError where they are none."""
+        if name not in self._decoders:
+            from splintr import Tokenizer
+
+            self._decoders[name] = Tokenizer.from_pretrained(name).decode
+        return self._decoders[name](list(tokens))
 
 
 def _load(name: str) -> Count | None:

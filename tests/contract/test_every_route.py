@@ -30,6 +30,8 @@ SOUND: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/openai/v1/images/generations"): {"prompt": "A fox", "model": "demo"},
     ("post", "/register"): {"username": "fresh", "password": PASSWORD},
     ("post", "/chat"): {"prompt": "Hello"},
+    ("post", "/v1/embeddings"): {"model": "wordllama-256", "input": "Hello"},
+    ("post", "/openai/v1/embeddings"): {"model": "wordllama-256", "input": "Hello"},
     ("post", "/api/ratings"): {"prompt_id": UNKNOWN, "rating": 4},
     ("post", "/rate"): {"prompt_id": UNKNOWN, "rating": 4},
     ("patch", "/api/conversations/{public_id}"): {"title": "New"},

@@ -59,6 +59,7 @@ class Asked:
     prefix: str = ""
     prompt_tokens: int = 0
     draws: bool = False
+    embeds: bool = False
     error: str | None = None
 
 

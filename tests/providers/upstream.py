@@ -10,6 +10,7 @@ input closes) or through the fixture `upstream` of `tests.providers.fixtures`. I
     GET  …/models                                      each wire's own list
     POST …/images/generations                          pictures as OpenAI has them
     POST …/audio/transcriptions                        recordings as OpenAI and Groq have them
+    POST …/embeddings                                  texts as vectors, as OpenAI has them
     GET  …/pollinations/prompt/WORDS?model=NAME        pictures as Pollinations has them
 
 **The model's name says what happens.** It is read as words joined by `+`, what follows `~` is a label alone:
@@ -43,6 +44,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.providers.drawing import drawn, gemini_picture, openai_pictures
+from tests.providers.embedding import openai_vectors
 from tests.providers.faulty import Reply, head, spoil
 from tests.providers.hearing import form, heard, refused
 from tests.providers.speech import WIRES, Asked, answer, hear_anthropic, hear_gemini, hear_openai
@@ -251,6 +253,8 @@ class Answerer:
             reply.document = heard(self.entry["body"], set(words))
         elif asked.draws:
             reply.document = openai_pictures(self.entry["body"], set(words))
+        elif asked.embeds:
+            reply.document = openai_vectors(self.entry["body"], set(words))
         spoil(reply, words)
         self._quote_key(reply, key)
         return reply
@@ -277,6 +281,10 @@ class Answerer:
             return Asked("openai", str(body.get("model")), False, body["prompt"], draws=True, error=error)
         if self.path.endswith("/audio/transcriptions"):
             return Asked("openai", str(body.get("model")), False, "", error=refused(body))
+        if self.path.endswith("/embeddings"):
+            unknown = body.keys() - {"model", "input", "dimensions"}
+            error = f"Unknown parameter: {min(unknown)}" if unknown else None
+            return Asked("openai", str(body.get("model")), False, str(body["input"]), embeds=True, error=error)
         return hear_openai(body) if self.path.endswith("/chat/completions") else None
 
     def _pollinations(self) -> Reply:

@@ -32,8 +32,11 @@ def lease_price(price: Price | None, work: Work) -> Price | None:
 def answer_tokens(max_tokens: int | None, choices: int, work: Work = "chat") -> int:
     """Tokens of output that the first lease covers: what the caller allows, or what an answer has as a rule.
 
-    max_tokens: the caller's cap of one answer; choices: how many answers are asked for. Pictures are paid whole.
+    max_tokens: the caller's cap of one answer; choices: how many answers are asked for. Pictures are paid whole,
+    vectors by their prompt alone.
     """
+    if work == "embedding":
+        return 0
     if work == "picture":
         return (PICTURE_TOKENS + WORDS_BESIDE) * choices
     return min((UNKNOWN_ANSWER if max_tokens is None else max_tokens) * choices, LONGEST_FIRST_LEASE)

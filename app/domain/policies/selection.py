@@ -38,6 +38,14 @@ NOT_ITS_WORK: Mapping[Work, str] = {
     "chat": "no chat model",
     "picture": "draws no pictures",
     "transcript": "writes no transcripts",
+    "embedding": "makes no vectors",
+}
+#: What a model gives that is for a work.
+GIVES: Mapping[Work, str] = {
+    "chat": "text",
+    "picture": "image",
+    "transcript": "transcript",
+    "embedding": "embedding",
 }
 
 
@@ -45,7 +53,7 @@ def does(model: Model, work: Work) -> bool:
     """Whether a model is for this work."""
     if work == "chat":
         return model.chat
-    return ("image" if work == "picture" else "transcript") in model.outputs
+    return GIVES[work] in model.outputs
 
 
 def work_of(model: Model) -> Work:

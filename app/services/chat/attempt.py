@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.domain.errors import ProviderFault
-from app.domain.events import Attempt, AttemptStarted, Delta, Notice, Picture
+from app.domain.events import Attempt, AttemptStarted, Delta, Notice, Picture, Vectors
 from app.domain.usage import Usage
 from app.services.chat.agenda import Turn
 from app.services.chat.rescue import Rescue
@@ -54,6 +54,12 @@ class RunningAttempt:
         if self.ttft_ms is None:
             self._spoke()
         self._run.own.pictures.append(picture)
+
+    def embedded(self, vectors: Vectors) -> None:
+        """Write down the vectors it made."""
+        if self.ttft_ms is None:
+            self._spoke()
+        self._run.own.vectors += vectors.values
 
     def ended(self, fault: ProviderFault | None, following: str | None) -> Attempt:
         """Put it into the run's list and give it back."""

@@ -91,7 +91,7 @@ class Entry:
             bounds=bounds,
             prompt_tokens=chat.prompt_tokens,
             answer_tokens=first_lease,
-            answer_capped=request.max_tokens is not None or work == "picture",
+            answer_capped=request.max_tokens is not None or work in ("picture", "embedding"),
             price=lease_price(model.price, work),
             day=day,
         )

@@ -12,7 +12,7 @@ from gevent.event import Event
 from app.domain.catalogue import Model
 from app.domain.chat import ProviderCall
 from app.domain.errors import BudgetExceeded, DomainError, ProviderFault
-from app.domain.events import ChatEvent, Delta, Finish, Notice, Picture, Restart, Silence, Skipped
+from app.domain.events import ChatEvent, Delta, Finish, Notice, Picture, Restart, Silence, Skipped, Vectors
 from app.domain.policies import retry
 from app.domain.policies.retry import Situation, Step
 from app.domain.policies.tokens import estimate_prompt
@@ -179,6 +179,8 @@ class Failover:
                     run.flowed(event)
                 elif type(event) is Heard:
                     run.own.heard = event
+                elif type(event) is Vectors:
+                    attempt.embedded(event)
                 else:
                     run.usage = event.usage  # type: ignore[union-attr]
         attempt.idle = patience.idle

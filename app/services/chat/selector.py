@@ -19,7 +19,12 @@ from app.services.chat.health import HealthBoard
 PLANS_KEPT = 1024
 MOST_THINKERS = 2
 """Models that are tried one after the other before the writer answers alone."""
-_WORDS: dict[Work, str] = {"chat": "answers", "picture": "draws pictures", "transcript": "writes transcripts"}
+_WORDS: dict[Work, str] = {
+    "chat": "answers",
+    "picture": "draws pictures",
+    "transcript": "writes transcripts",
+    "embedding": "makes vectors",
+}
 
 PlanKey = tuple[str, tuple[str, ...], str | None, frozenset[str] | None, bool, bool, Work, bool]
 
@@ -131,6 +136,8 @@ class LLMSelectorService:
         if not chosen:
             raise self._none_left(snapshot, request, needs, skipped)
         strategy = request.strategy or self._default_strategy
+        if work == "embedding":
+            del chosen[1:]  # vectors of two models cannot be compared
         # Who draws and who listens stands in the contract's order, whatever the strategy.
         free = sum(candidate.reason == strategy for candidate in chosen) if work == "chat" else 0
         return _Wish(Plan(tuple(chosen), tuple(skipped), work), free)

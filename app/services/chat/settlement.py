@@ -67,6 +67,7 @@ class Settlement:
             pictures=tuple(chat.transcript.pictures),
             cache_hit=chat.cache_hit,
             heard=chat.transcript.heard,
+            vectors=tuple(chat.transcript.vectors),
         )
 
     @property

@@ -38,11 +38,12 @@ class _Choice:
 
 
 class Transcript:
-    """Add deltas, pictures and finishes as they pass; read the answers, the text or a count at any time."""
+    """Add deltas, pictures, vectors and finishes as they pass; read the answers, the text or a count at any time."""
 
     def __init__(self) -> None:
         self.pictures: list[Picture] = []
         self.heard: Heard | None = None
+        self.vectors: list[bytes] = []
         self._choices: dict[int, _Choice] = {}
 
     def add(self, delta: Delta) -> None:

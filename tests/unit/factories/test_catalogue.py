@@ -9,6 +9,7 @@ from unittest.mock import Mock
 import genai_prices
 import pytest
 
+from app.domain.errors import ProviderFault
 from app.domain.money import FREE, NANO
 from app.factories.catalogue import CATALOGUE, rooted, row_of
 from app.factories.llm_service_factory import LLMServiceFactory
@@ -16,13 +17,16 @@ from app.factories.seed_models import SEED_MODELS, named_by_settings
 from app.services.llm.anthropic import AnthropicService
 from app.services.llm.demo import DemoService
 from app.services.llm.demo_pictures import DemoPictures
+from app.services.llm.embedded_vectors import EmbeddedVectors
 from app.services.llm.gemini import GeminiService
 from app.services.llm.google_sdk import GeminiPictures
+from app.services.llm.openai_embeddings import OpenAIEmbeddings
 from app.services.llm.openai_family import OpenAIFamilyService
 from app.services.llm.openai_pictures import OpenAIPictures
 from app.services.llm.pollinations import PollinationsPictures
 from app.settings.table import PROVIDERS
 
+NO_PICTURES = {"anthropic", "embedded"}
 BY_NAME = {model.name: model for model in SEED_MODELS}
 
 
@@ -43,11 +47,24 @@ def test_the_services_follow_the_rows() -> None:
 
 def test_those_who_draw_follow_the_rows_too() -> None:
     factory = LLMServiceFactory(Mock())
-    makers = {name: type(factory.service(name, "picture")) for name in CATALOGUE if name != "anthropic"}
+    makers = {name: type(factory.service(name, "picture")) for name in CATALOGUE if name not in NO_PICTURES}
     assert makers.pop("gemini") is GeminiPictures
     assert makers.pop("pollinations") is PollinationsPictures
     assert makers.pop("demo") is DemoPictures
     assert set(makers.values()) == {OpenAIPictures}
+
+
+def test_those_who_make_vectors_follow_the_rows_too() -> None:
+    factory = LLMServiceFactory(Mock())
+    makers = {
+        name: type(factory.service(name, "embedding"))
+        for name, row in CATALOGUE.items()
+        if row.wire in ("openai", "embedded")
+    }
+    assert makers.pop("embedded") is EmbeddedVectors
+    assert set(makers.values()) == {OpenAIEmbeddings}
+    with pytest.raises(ProviderFault):
+        factory.service("anthropic", "embedding")
 
 
 def test_a_service_is_built_once_and_one_of_an_unknown_provider_speaks_openais_wire() -> None:
@@ -89,7 +106,7 @@ def test_a_base_url_without_a_path_gets_v1_on_openais_wire_alone(given: str, wir
 def test_seeds_are_unique_ranked_and_belong_to_providers() -> None:
     assert len({(m.integration, m.name) for m in SEED_MODELS}) == len(SEED_MODELS)
     assert [m.rank for m in SEED_MODELS] == list(range(len(SEED_MODELS)))
-    assert {m.integration for m in SEED_MODELS} <= {*CATALOGUE, "embedded"}
+    assert {m.integration for m in SEED_MODELS} <= {*CATALOGUE}
 
 
 def test_the_first_of_all_is_the_default_of_auto_and_demo_the_last_that_chats() -> None:
@@ -102,6 +119,8 @@ def test_what_is_no_chat_model_is_never_chosen_for_chat() -> None:
         "meta-llama/llama-prompt-guard-2-22m",
         "meta-llama/llama-prompt-guard-2-86m",
         "whisper-large-v3-turbo",
+        "text-embedding-3-small",
+        "text-embedding-3-large",
         "gemini-2.5-flash-image",
         "flux",
         "whisper-1",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from app.stores.embedder import DIMENSIONS, LONGEST, WordLlamaEmbedder
+from app.stores.embedder import DIMENSIONS, LONGEST, WordLlamaEmbedder, _loaded
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,13 @@ def test_texts_of_one_subject_are_nearer_than_texts_of_two(embedder: WordLlamaEm
 def test_it_says_what_the_library_itself_would_say(embedder: WordLlamaEmbedder) -> None:
     text = "The quick brown fox jumps over the lazy dog."
     found = vector(embedder, text)
-    assert embedder._model is not None
-    np.testing.assert_allclose(found, embedder._model.embed([text], norm=True)[0], atol=1e-5)
+    np.testing.assert_allclose(found, _loaded().embed([text], norm=True)[0], atol=1e-5)
 
 
 def test_nothing_to_embed_is_no_work() -> None:
     fresh = WordLlamaEmbedder()
     assert fresh.embed([]) == []
-    assert fresh._model is None
+    fresh.close()
 
 
 @pytest.mark.parametrize("text", ["\x00", "<s></s>", "\ud800 lone", "\u202eabc", "👩‍👩‍👧", "x" * 20_000, "字" * 20_000])
