@@ -42,7 +42,8 @@ from app.utils.lifecycle import Lifecycle
 
 VERSION = "0.1.0"
 #: Each adds its enrichments, listeners and doors to the house, before the chats are built. In this order: pictures
-#: that are pointed to are fetched before files are looked at.
+#: that are pointed to are fetched before files are looked at; the search is last, since a model may decide on it only
+#: while nobody else's words stand in the prompt.
 ROOMS: tuple[Callable[[House], None], ...] = (
     outbound,
     files_room,

@@ -58,7 +58,10 @@ APP_CHAT_BODY = body(
         "replaces": {**STRING, "description": "The prompt_id of an exchange that this one takes the place of."},
         **TEMPLATE,
         "cache": STRING,
-        "web_search": {"oneOf": [BOOLEAN, STRING]},
+        "web_search": {
+            "oneOf": [BOOLEAN, {"type": "string", "enum": ["auto"]}],
+            "description": "true searches the web first; auto lets the model decide. What was used is in sources.",
+        },
         "memory": BOOLEAN,
         "attachments": {"type": "array", "items": STRING},
     },

@@ -153,11 +153,12 @@ class Children:
         if self._pid != os.getpid():  # another process's children are not ours to speak to
             self._pid, self._inside, self._free = os.getpid(), 0, []
             self._slots = BoundedSemaphore(self._size)
+            # Not in the lane: whoever comes meanwhile begins a job at once.
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lane.run(self._sweep)
 
     def _sweep(self) -> None:
         """Remove what processes that are no more have left behind."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in self._folder.glob("job-*"):
             owner = left.name.split("-")[1]
             if owner.isdigit() and not Path("/proc", owner).exists():

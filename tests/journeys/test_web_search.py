@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+import requests
 
 from tests.journeys.gateway import CLAUDE, GEMINI, GROQ, Gateway, soon
 from tests.journeys.other_host import OtherHost, Page
@@ -250,3 +251,15 @@ def test_where_no_engine_is_set_up_a_search_is_a_notice(plain: Gateway) -> None:
     assert seen[-1][1]["text"] == "Answer to: What is new?"
     assert notices(stream(plain, "What is new today?", web_search="auto")) == []
     assert readiness(plain)["state"] == "off"
+
+
+def test_who_leaves_during_a_search_ends_it(gateway: Gateway, engine: OtherHost) -> None:
+    engine.pages["/search"] = Page(b"{}", delay=30)
+    question = "What is never waited for?"
+    with pytest.raises(requests.ReadTimeout):
+        gateway.http.post(
+            f"{gateway.url}/llm/chat", json={"message": question, "model": GROQ, "web_search": True}, timeout=0.5
+        )
+    newest = "SELECT state FROM requests ORDER BY created_at DESC LIMIT 1"
+    soon(lambda: gateway.sql(newest)[0]["state"] == "client_gone", SECONDS - 1)
+    assert not any(question in json.dumps(entry["body"]) for entry in gateway.upstream.log())

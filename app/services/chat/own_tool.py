@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OwnTool:
-    """definition: as OpenAI has it. use: does what the calls say and puts what came of it into the prompt; called with
-    none where the model could not be asked with the tool."""
+    """definition: as OpenAI has it. reason: why an answer begins anew once it is called, in words. use: does what the
+    calls say and puts what came of it into the prompt; called with none where the model could not be asked with it."""
 
     definition: Mapping[str, Any]
+    reason: str
     use: Callable[[ChatRun, Sequence[ToolCall], Cancel], Iterator[Notice | Silence]]

@@ -46,7 +46,7 @@ class ToolUse:
         finally:
             chat.tool = None
         if heard and chat.model is not None:
-            yield Restart(chat.model.name, "tool")
+            yield Restart(chat.model.name, tool.reason)
         _begin_anew(chat)
         yield from tool.use(chat, calls, cancel)
         with closing(self._failover.call(chat, cancel)) as events:

@@ -51,7 +51,7 @@ class Searching:
         if asked:
             yield from self.look_up(chat, (), cancel)
         elif _may_decide(chat):
-            chat.tool = OwnTool(DEFINITION, self.use)
+            chat.tool = OwnTool(DEFINITION, "the web is searched first", self.use)
         else:
             yield from self.use(chat, (), cancel)
 

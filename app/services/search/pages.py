@@ -15,7 +15,7 @@ from app.utils.children import Children, ChildrenBusyError, JobDiedError, JobRef
 
 MAX_BYTES: Final = 3 * 2**20
 MAX_CHARS: Final = 400_000
-MOST_PASSAGES: Final = 16
+MOST_PASSAGES: Final = 10
 """Of one page, that are compared with the question by meaning."""
 ACCEPT: Final = "text/html, application/xhtml+xml, text/plain;q=0.9, application/pdf;q=0.8, */*;q=0.1"
 _META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([A-Za-z0-9._:-]{1,40})", re.IGNORECASE)
@@ -62,7 +62,7 @@ class PageReader:
             return self._children.run(job, _collected, prepare=prepare)
         except ChildrenBusyError:
             raise Overloaded("too many pages are being read at once", retry_after=2) from None
-        except (JobRefusedError, JobDiedError) as fault:
+        except (JobRefusedError, JobDiedError, OSError) as fault:
             raise InvalidRequest("the page cannot be read") from fault
 
 

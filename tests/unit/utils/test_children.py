@@ -15,6 +15,7 @@ import pytest
 
 from app.utils.cancel import Cancel
 from app.utils.children import Children, ChildrenBusyError, JobDiedError, JobRefusedError, Limits
+from app.utils.pools import ThreadLane
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMITS = Limits(seconds=2, memory_mb=256, file_mb=4)
@@ -45,6 +46,20 @@ def test_a_child_serves_one_job_after_the_other(make: Callable[..., Children]) -
     first, second = run(children, "well"), run(children, "well")
     assert first["pid"] == second["pid"] != os.getpid()
     assert first["group"] == first["pid"], "a process group of its own"
+
+
+def test_all_who_come_first_at_once_are_served(make: Callable[..., Children], monkeypatch: pytest.MonkeyPatch) -> None:
+    in_the_lane = ThreadLane.run
+
+    def later(lane: ThreadLane, work: Callable[[], Any]) -> Any:
+        gevent.sleep(0.01)  # others run while a thread works
+        return in_the_lane(lane, work)
+
+    monkeypatch.setattr(ThreadLane, "run", later)
+    children = make(size=2)
+    jobs = [gevent.spawn(run, children, "well") for _ in range(4)]
+    gevent.joinall(jobs, timeout=20)
+    assert all("pid" in (job.value or {}) for job in jobs)
 
 
 def test_what_a_job_writes_is_collected_before_its_folder_goes(make: Callable[..., Children]) -> None:
