@@ -6,7 +6,7 @@ export const ADMIN = {
 
   "templates.new": "New template", "templates.text": "Questions you ask often, with blanks to fill in. Shared ones are seen by everybody.",
   "templates.all": "All", "templates.categories": "Categories",
-  "templates.shared": "shared", "templates.edit": "Edit {name}", "templates.editTitle": "Edit template", "templates.delete": "Delete template",
+  "templates.shared": "shared", "templates.edit": "Edit {name}", "templates.own": "Make your own of {name}", "templates.editTitle": "Edit template", "templates.delete": "Delete template",
   "templates.deleteNamed": "Delete {name}", "templates.deleteText": "“{name}” will be gone. Conversations that used it keep their text.",
   "templates.name": "Name", "templates.category": "Category", "templates.content": "Text",
   "templates.contentHint": "A blank is a name in double braces, as {{topic}}.", "templates.sharedLabel": "Share with everybody",
@@ -48,7 +48,7 @@ export const ADMIN = {
   "keys.once": "Copy it now: it is shown this once and kept only as a hash.", "keys.kept": "I have it", "keys.revoke": "Revoke",
   "keys.revokeNamed": "Revoke {name}", "keys.revokeText": "Whatever uses “{name}” will be refused within a second.",
   "keys.revoked": "revoked", "keys.serves": "serves", "keys.limitsOf": "Limits of {name}", "keys.allText": "The keys of all users.",
-  "memory.text": "What is remembered of your conversations and may be looked up for later questions.", "memory.search": "Search memories",
+  "memory.open": "Open the conversation", "memory.text": "What is remembered of your conversations and may be looked up for later questions.", "memory.search": "Search memories",
   "memory.none": "Nothing is remembered", "memory.noneText": "What you say in conversations will be remembered here, where this server does so.",
   "memory.forget": "Forget", "memory.forgetText": "This memory will be gone for good.", "memory.forgetAll": "Forget everything",
   "memory.forgetAllText": "All memories will be gone for good. Conversations stay.",

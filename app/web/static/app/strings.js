@@ -72,7 +72,7 @@ const STRINGS = {
   "start.plan.title": "Plan a week", "start.plan.text": "as a table you can change",
   "start.plan.prompt": "Plan five simple dinners for two as a table: dish, minutes, main ingredients.",
 
-  "question.copy": "Copy question", "question.edit": "Edit question", "question.resend": "Send again",
+  "question.fileGone": "a deleted file", "question.copy": "Copy question", "question.edit": "Edit question", "question.resend": "Send again",
   "question.editHint": "This question and all after it will be replaced once the new answer is there.",
   "answer.waiting": "Asking…", "answer.lost": "The connection broke off. Looking for what became of this answer…",
   "answer.broken": "The answer broke off before its end.", "answer.askAgain": "Ask again",
@@ -88,9 +88,9 @@ const STRINGS = {
   "stateShort.complete": "complete", "stateShort.client_gone": "stopped by the reader", "stateShort.upstream_failed": "provider failed",
   "stateShort.stalled": "fell silent", "stateShort.budget_cut": "cut by the budget", "stateShort.crashed": "interrupted",
   "stateShort.refused": "refused", "stateShort.in_flight": "still running",
-  "announce.begun": "The answer is being written.", "announce.done": "The answer is complete.",
+  "announce.name": "answer", "announce.begun": "The answer is being written.", "announce.done": "The answer is complete.",
 
-  "facts.open": "Receipt of this answer: ", "facts.tokens": "{n} tokens", "facts.cached": "cached", "facts.fallback": "fallback",
+  "facts.open": "Receipt of this answer. ", "facts.tokens": "{n} tokens", "facts.cached": "cached", "facts.fallback": "fallback",
   "facts.receipt": "Receipt", "cost.unknown": "price unknown",
   "rating.open": "Rate with stars and a comment", "rating.rate": "Rate", "rating.given": "{stars} of 5", "rating.title": "Rate this answer",
   "rating.stars": "Stars", "rating.n": "{n} of 5", "rating.none": "Choose", "rating.word1": "Useless", "rating.word2": "Poor",

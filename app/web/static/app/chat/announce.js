@@ -1,4 +1,6 @@
 // What screen readers hear of a growing answer: paragraph by paragraph, politely, never letter by letter.
+import { t } from "../strings.js";
+
 let place = null;
 
 function region() {
@@ -8,7 +10,7 @@ function region() {
   place.setAttribute("role", "log");
   place.setAttribute("aria-live", "polite");
   place.setAttribute("aria-relevant", "additions");
-  place.setAttribute("aria-label", "answer");
+  place.setAttribute("aria-label", t("announce.name"));
   document.body.append(place);
   return place;
 }

@@ -46,7 +46,7 @@ export function Composer({ thread }) {
   const send = (event) => {
     event?.preventDefault();
     if (!ready) return;
-    const attachments = uploads.current.ready.map(({ id, name }) => ({ id, name }));
+    const attachments = uploads.current.ready.map(({ id, name, type }) => ({ id, name, type }));
     const { body, shown } = question(draft, fieldsOf(prefs), attachments);
     const key = draft.key || undefined;
     thread.draft = { text: "", attachments: [], template: null, key: null };

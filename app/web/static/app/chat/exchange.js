@@ -149,7 +149,7 @@ export function exchangesOf(messages) {
 
 function takeQuestion(exchange, message) {
   const attachments = (message.attachments || []).map((one) =>
-    typeof one === "string" ? { id: one, name: one } : { id: one.id, name: one.filename || one.name || one.id },
+    typeof one === "string" ? { id: one, name: one } : { id: one.id, name: one.filename ?? null, type: one.content_type ?? null },
   );
   exchange.question = { text: message.content, attachments };
 }

@@ -64,9 +64,7 @@ function Question({ exchange, thread, onEdit }) {
       ${template && html`<p class="from-template"><${Icon} name="template" size=${14} /><${Name} of=${template} /></p>`}
       <${PlainText} text=${text} />
       ${attachments?.length > 0 &&
-      html`<ul class="attached">${attachments.map(
-        (one) => html`<li><${Icon} name="file" size=${14} /><${Name} of=${one.name} most=${60} /></li>`,
-      )}</ul>`}
+      html`<ul class="attached">${attachments.map((one) => html`<${Attached} key=${one.id} file=${one} />`)}</ul>`}
     </div>
     <div class="question-actions">
       <${IconButton} icon="copy" size=${15} label=${t("question.copy")} onClick=${() => copyAndSay(text)} />
@@ -74,6 +72,14 @@ function Question({ exchange, thread, onEdit }) {
       html`<${IconButton} icon="edit" size=${15} label=${t("question.edit")} disabled=${Boolean(thread.running)} onClick=${onEdit} />`}
     </div>
   </div>`;
+}
+
+function Attached({ file }) {
+  const picture = /^image\/(?:png|jpeg|gif|webp|avif|bmp)$/.test(file.type || "");
+  return html`<li class=${picture ? "with-picture" : ""}>
+    ${picture && html`<${OwnPicture} path=${`/v1/files/${file.id}/content`} alt="" />`}
+    <span><${Icon} name=${picture ? "picture" : "file"} size=${14} />${file.name === null ? t("question.fileGone") : html`<${Name} of=${file.name} most=${60} />`}</span>
+  </li>`;
 }
 
 /** Text as it was typed; a long one in parts. */
@@ -101,7 +107,7 @@ function EditQuestion({ exchange, thread, onDone }) {
     onDone();
     const body = { ...thread.fields(), message: text };
     const kept = exchange.question.attachments || [];
-    if (kept.length) body.attachments = kept.map((one) => one.id);
+    if (kept.length) body.attachments = kept.filter((one) => one.name !== null).map((one) => one.id);
     thread.send(body, { text, attachments: kept }, { replaces: exchange.promptId });
   };
   const onKey = (event) => {

@@ -32,6 +32,7 @@ export class Uploads {
       state: "sending",
       part: 0,
       id: null,
+      type: null,
       error: null,
       picture: /^image\/(?:png|jpeg|gif|webp|avif|bmp)$/.test(file.type) ? URL.createObjectURL(file) : null,
       stopper: new AbortController(),
@@ -47,7 +48,7 @@ export class Uploads {
       const told = await upload("/files/upload", form, (part) => this.step(item, { part }), item.stopper.signal);
       const one = Array.isArray(told.files) ? told.files[0] : told;
       if (one.error) throw Object.assign(new Error(one.error.message), { code: one.error.code, details: {} });
-      this.step(item, { state: "there", part: 1, id: one.id, name: one.filename || item.name });
+      this.step(item, { state: "there", part: 1, id: one.id, name: one.filename || item.name, type: one.content_type });
     } catch (error) {
       if (error.name !== "AbortError") this.step(item, { state: "failed", error });
     }

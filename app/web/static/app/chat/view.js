@@ -56,7 +56,8 @@ function Head({ thread }) {
       unwatch();
     };
   }, [thread.id, thread.running]);
-  const title = item?.title || (thread.id ? t("chat.untitled") : t("chat.new"));
+  const begun = thread.exchanges[0]?.question.text; // until the server has told its title
+  const title = item?.title || (begun && !thread.hasMore ? begun : t(thread.id ? "chat.untitled" : "chat.new"));
   useEffect(() => {
     document.title = `${title.slice(0, 80)} · onedoor`;
   }, [title]);

@@ -90,7 +90,7 @@ function optionsOf(uPlot, box, series, bars) {
     legend: { show: false },
     cursor: { show: false },
     padding: [10, 8, 0, 0],
-    scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
+    scales: { x: { range: (_, low, high) => (bars ? [low - 43_200, high + 43_200] : [low - 20_000, high + 20_000]) }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
     axes: [
       { ...axis, grid: { show: false }, size: 26, space: 56, values: (_, marks) => marks.map((mark) => new Date(mark * 1000).toISOString().slice(5, 10)) },
       { ...axis, size: (_, marks) => 14 + 6.3 * Math.max(1, ...(marks || []).map((mark) => mark.length)), incrs: whole ? WHOLE : undefined,

@@ -2,6 +2,7 @@
 import { getJson, patch, post, remove } from "../core/api.js";
 import { html, useState } from "../core/lib.js";
 import { day, money, plainLine, time } from "../core/format.js";
+import { chatPath } from "../core/router.js";
 import { takeUser } from "../core/session.js";
 import { toast } from "../core/store.js";
 import { t } from "../strings.js";
@@ -156,9 +157,10 @@ function Memory() {
       setAsked(wanted.trim());
     }}><${Field} label=${t("memory.search")} type="search" value=${wanted} onInput=${(event) => setWanted(event.target.value)} /></form>
     <${Pages} list=${list} empty=${html`<${Empty} icon="memory" title=${t("memory.none")} text=${t("memory.noneText")} />`}>${(rows) => html`
-      <ul class="memories">${rows.map((row) => html`<li key=${row.id}><div dir="auto">${wordsOf(row)}<p class="hint">${row.created_at ? time(row.created_at) : ""}</p></div>
-        <${IconButton} icon="trash" size=${16} label=${t("memory.forget")} onClick=${() => forget(`/api/memory/${encodeURIComponent(row.id)}`, t("memory.forgetText"))} /></li>`)}</ul>`}<//>
+      <ul class="memories">${rows.map((row) => html`<li key=${row.id}>
+        <div><p class="memory-question"><${Name} of=${row.question} most=${300} /></p><p class="card-text" dir="auto">${plainLine(row.answer, 400)}</p>
+          <p class="hint">${time(row.created_at)} · <a href=${chatPath(row.conversation_id)}>${t("memory.open")}</a></p></div>
+        <${IconButton} icon="trash" size=${16} label=${t("memory.forget")} onClick=${() => forget(`/api/memory/${encodeURIComponent(row.id)}`, t("memory.forgetText"))} />
+      </li>`)}</ul>`}<//>
   <//>`;
 }
-
-const wordsOf = (row) => html`<p class="plain">${String(row.text ?? row.content ?? row.question ?? "").slice(0, 600)}</p>`;

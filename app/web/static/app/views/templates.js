@@ -70,8 +70,10 @@ function Card({ template, category, onEdit, onGone }) {
     <p class="card-text" dir="auto">${template.content.slice(0, 220)}</p>
     <div class="card-foot">
       <button type="button" class="small" onClick=${use}>${t("templates.use")}</button><span class="push"></span>
-      <${IconButton} icon="edit" size=${16} label=${t("templates.edit", { name: template.name })} onClick=${onEdit} />
-      <${IconButton} icon="trash" size=${16} label=${t("templates.deleteNamed", { name: template.name })} onClick=${erase} />
+      ${template.editable === false
+        ? html`<${IconButton} icon="copy" size=${16} label=${t("templates.own", { name: template.name })} onClick=${onEdit} />`
+        : html`<${IconButton} icon="edit" size=${16} label=${t("templates.edit", { name: template.name })} onClick=${onEdit} />
+            <${IconButton} icon="trash" size=${16} label=${t("templates.deleteNamed", { name: template.name })} onClick=${erase} />`}
     </div>
   </li>`;
 }
@@ -82,20 +84,21 @@ export function namesIn(content) {
 }
 
 function Editor({ template, close }) {
+  const own = template && template.editable !== false; // another's is the beginning of one's own
   const [values, setValues] = useState(() => ({
-    name: template?.name || "", category: template?.category || "", content: template?.content || "", shared: Boolean(template?.shared),
+    name: template?.name || "", category: template?.category || "", content: template?.content || "", shared: Boolean(own && template.shared),
   }));
   const [rows, setRows] = useState(() => Object.fromEntries((template?.variables || []).map((one) => [one.name, one])));
   const put_ = (name) => (event) => setValues((before) => ({ ...before, [name]: event.target.value }));
   const names = namesIn(values.content);
   const send = async () => {
     const body = { ...values, category: values.category.trim() || undefined, variables: names.map((name) => variableOf(name, rows[name])) };
-    if (template) await put(`/api/templates/${encodeURIComponent(template.id)}`, body);
+    if (own) await put(`/api/templates/${encodeURIComponent(template.id)}`, body);
     else await post("/api/templates", body);
     toast(t("templates.saved"), "good");
     close(true);
   };
-  return html`<${Dialog} title=${t(template ? "templates.editTitle" : "templates.new")} onClose=${() => close()} wide>
+  return html`<${Dialog} title=${t(own ? "templates.editTitle" : "templates.new")} onClose=${() => close()} wide>
     <${Form} onSend=${send} action=${t("save")} onCancel=${() => close()}>${(faults) => html`
       <div class="form-grid">
         <${Field} label=${t("templates.name")} value=${values.name} maxlength="200" dir="auto" error=${faults.name} onInput=${put_("name")} />
