@@ -44,6 +44,7 @@ class UnderSdk(httpx.BaseTransport):
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.body = b""
+        self._replies: list[httpx.Response] = []
 
     def client(self) -> httpx.Client:
         """For the SDK to use: no proxy and no netrc of this machine's, no redirect followed."""
@@ -71,4 +72,11 @@ class UnderSdk(httpx.BaseTransport):
             self.status, self.headers = reply.status, reply.headers
             self.body = reply.read(MAX_REPLY)
         told = [(name, value) for name, value in self.headers.items() if name not in _FRAMING]
-        return httpx.Response(self.status, headers=told, content=self.body)
+        self._replies.append(httpx.Response(self.status, headers=told, content=self.body))
+        return self._replies[-1]
+
+    def close(self) -> None:
+        """Called with the client's end. A reply and its stream hold each other: that is undone, so that a picture does
+        not stay in memory until somebody collects garbage."""
+        while self._replies:
+            self._replies.pop().stream = httpx.ByteStream(b"")

@@ -6,6 +6,7 @@ The SDK takes half a second to import: it is loaded at its first use, in a threa
 from __future__ import annotations
 
 import time
+from typing import BinaryIO
 
 from app.adapters import faults, transcripts
 from app.domain.chat import FilePart, ProviderCall
@@ -14,7 +15,7 @@ from app.domain.events import ProviderEvents
 from app.services.llm.aside import aside
 from app.services.llm.base import BaseLLMService
 from app.services.llm.openai_transcripts import OpenAITranscripts
-from app.services.llm.recordings import content_of
+from app.services.llm.recordings import opened
 from app.transport.http import Transport
 from app.utils.cancel import Cancel
 from app.utils.patience import Patience
@@ -47,9 +48,11 @@ class GroqTranscripts(BaseLLMService):
         _lane.run(_load)
         patience.rest(time.monotonic() - began)
         part = transcripts.recording(call)
-        content = content_of(part)
-        reply = yield from aside(lambda: _asked(self._transport, root, call, part, content, patience, cancel), patience)
-        yield from transcripts.events(reply, len(content), part.seconds)
+        with opened(part) as (file, size):
+            reply = yield from aside(
+                lambda: _asked(self._transport, root, call, part, file, patience, cancel), patience
+            )
+        yield from transcripts.events(reply, size, part.seconds)
 
 
 def _asked(
@@ -57,7 +60,7 @@ def _asked(
     root: str,
     call: ProviderCall,
     part: FilePart,
-    content: bytes,
+    content: BinaryIO,
     patience: Patience,
     cancel: Cancel,
 ) -> bytes:
