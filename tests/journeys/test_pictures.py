@@ -9,7 +9,7 @@ import openai
 import pytest
 import requests
 
-from tests.journeys.gateway import GROQ, KEYS, Gateway, events
+from tests.journeys.gateway import GROQ, KEYS, Gateway, events, soon
 from tests.journeys.invariants import Invariants
 from tests.journeys.people import Person
 from tests.journeys.test_budgets import key_of, spent
@@ -302,3 +302,16 @@ def test_an_admins_test_asks_a_model_for_what_it_is_for(gateway: Gateway, name: 
         gateway.behave("status-401", name)
         failed = gateway.post(f"/api/admin/models/{model_id}/test", {})
         assert (failed.status_code, failed.json()["error"]["details"]["reason"]) == (500, "key_rejected")
+
+
+def test_fault_3_01_who_leaves_lets_go_of_the_one_who_draws(gateway: Gateway) -> None:
+    drawn(gateway, "Draw a fox, so that the SDK is loaded")
+    gateway.upstream.forget()
+    gateway.behave("slow-1800", MODEL, to_leavers=True)
+    headers = {"Authorization": f"Bearer {gateway.key}"}
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(f"{gateway.url}/chat", json={"prompt": "Draw a fox"}, headers=headers, timeout=0.4)
+    gateway.upstream.wait_for(lambda log: log and log[0]["left"], seconds=1.5)
+    left = "SELECT * FROM requests WHERE model = :model AND state = 'client_gone'"
+    rows = soon(lambda: gateway.sql(left, model=MODEL), 2.0, "no row of who left")
+    assert gateway.sql("SELECT * FROM messages WHERE prompt_id = :id", id=rows[0]["prompt_id"]) == []
