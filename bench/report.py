@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _BARE_US = 232  # what a bare JSON chat and a bare chunk cost on the machine whose figures the goals are
 _BARE_CHUNK_US = 42
 _FINDINGS = Path(__file__).with_name("findings.md")
+#: What bench/routing.py found last.
+_ROUTING = Path(__file__).with_name("routing.md")
 #: One person's pair of stores: measured, but nothing is promised of it.
 EMBEDDED = "embedded (fakeredis, SQLite)"
 
@@ -46,6 +48,7 @@ def render(sessions: Sequence[Session], seconds: int, rounds: int, chunks: int) 
     for session in sessions:
         parts += _session(session, chunks)
     parts.append(_FINDINGS.read_text(encoding="utf-8"))
+    parts.append(_ROUTING.read_text(encoding="utf-8"))
     return "\n".join(parts)
 
 

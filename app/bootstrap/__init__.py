@@ -24,6 +24,7 @@ from app.bootstrap.outbound import outbound
 from app.bootstrap.people import accounts_of
 from app.bootstrap.prompt_log import prompt_log
 from app.bootstrap.ratings import ratings
+from app.bootstrap.routing import routing
 from app.bootstrap.search import web_search
 from app.bootstrap.server import App, limit_routes, middleware, readiness_of, shell
 from app.bootstrap.stores import logs_of, stores_of
@@ -53,6 +54,7 @@ ROOMS: tuple[Callable[[House], None], ...] = (
     prompt_log,
     cache,
     web_search,
+    routing,
 )
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 from app.bootstrap.house import House
 from app.domain.finished import Finished
 from app.domain.hot import Epochs
-from app.domain.policies.selection import STRATEGIES
 from app.domain.policies.token_family import vocabulary_of
 from app.factories.llm_service_factory import LLMServiceFactory
 from app.factories.seed_models import SEED_MODELS
@@ -30,8 +27,6 @@ from app.services.ledger.ledger import Ledger
 from app.services.ledger.treasury import Treasury
 from app.utils.vocabularies import Vocabularies
 
-log = logging.getLogger(__name__)
-
 
 def counting_of(house: House) -> Counting:
     """Vocabularies of the models that can answer now are loaded here: later it would hold up whoever asks first."""
@@ -45,8 +40,6 @@ def counting_of(house: House) -> Counting:
 def chats_of(house: House) -> ChatOrchestrator:
     settings, stores, accounts, board = house.settings, house.stores, house.accounts, house.board
     catalogue, transport = house.shelves.catalogue, house.transport
-    if settings.strategy not in STRATEGIES:
-        log.warning("STRATEGY=%s is not served yet; auto goes by priority", settings.strategy)
     timeouts = Timeouts(
         request=settings.request_timeout,
         stream=settings.stream_timeout,
@@ -79,7 +72,7 @@ def chats_of(house: House) -> ChatOrchestrator:
         for listener in house.listeners:
             stores.afterwards.put(listener, ended)
 
-    selector = LLMSelectorService(catalogue, board, settings.strategy)
+    selector = LLMSelectorService(catalogue, board, settings.strategy, house.learner)
     failover = Failover(
         LLMServiceFactory(transport),
         catalogue,

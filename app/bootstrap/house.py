@@ -24,6 +24,7 @@ from app.services.chat.attachments import Attachments
 from app.services.chat.caching import ChatCache
 from app.services.chat.enrichment import Enrichment
 from app.services.chat.health import HealthBoard
+from app.services.chat.learning import Learner
 from app.services.files.service import FileService
 from app.services.ledger.journal import Journal
 from app.services.ledger.tally import Tally
@@ -68,6 +69,7 @@ class House:
     rated: told of each rating after its reply. averages: ratings by model, for the list of models.
     kept_answers: how many answers are kept of a user, or of everybody, to be given again.
     probes: rows of /api/ready beside the stores', by name.
+    learner: what was learned of models, for who chooses one.
     guard, fetcher: the way out to URLs that others give.
     """
 
@@ -96,6 +98,7 @@ class House:
     rated: list[Callable[[Rated], None]] = field(default_factory=list)
     probes: dict[str, Probe] = field(default_factory=dict)
     averages: Callable[[], AverageRatings] = dict
+    learner: Learner | None = None
     guard: Guard = field(default_factory=Guard)
 
     @property

@@ -65,6 +65,13 @@ class FilePart:
 Part = TextPart | ImagePart | AudioPart | FilePart
 
 
+def text_of(content: str | tuple[Part, ...] | None) -> str:
+    """The words of a message, what is no text left out."""
+    if isinstance(content, tuple):
+        return "\n".join(part.text for part in content if isinstance(part, TextPart))
+    return content or ""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """arguments: JSON text as the model wrote it, never parsed on the way through."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.domain.chat import ChatRequest
-from app.domain.ledger import LedgerRow
+from app.domain.events import Attempt
+from app.domain.ledger import LedgerRow, StoredMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Finished:
 
     conversation: the row id of the conversation it was stored in, None where none is kept. reason: why the model that
     answered was chosen, as its attempt says. window: messages of the conversation that went into the prompt.
+    attempts: who was asked. earlier: the question before this one. pictures: the prompt had some to be looked at.
     """
 
     request: ChatRequest
@@ -23,3 +25,6 @@ class Finished:
     conversation: str | None
     reason: str | None
     window: int
+    attempts: tuple[Attempt, ...] = ()
+    earlier: StoredMessage | None = None
+    pictures: bool = False

@@ -13,6 +13,7 @@ from app.models import (
     memories,
     ratings,
     rollups,
+    routing,
     secrets,
     templates,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "memories",
     "ratings",
     "rollups",
+    "routing",
     "secrets",
     "templates",
 ]

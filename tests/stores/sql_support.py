@@ -31,6 +31,7 @@ POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:
 TABLES = (
     "requests", "attempts", "rollups", "messages", "conversations", "llm_models", "provider_keys", "epochs", "secrets",
     "idempotency", "cache", "template_versions", "templates", "ratings", "rating_sums", "files", "blobs", "memories",
+    "bandit", "bandit_shares",
 )  # fmt: skip
 
 

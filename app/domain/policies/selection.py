@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from app.domain.catalogue import Model
 from app.domain.chat import Work
+from app.domain.policies.bandit import Weights, sampled
 from app.domain.policies.speed import Speed
+from app.domain.routing import Arm, ModelName
 
 BLIND = "does not see images"
 
@@ -25,12 +27,16 @@ class Needs:
 @dataclass(frozen=True, slots=True)
 class Insight:
     """What an order may go by. turn: grows with each request; dice: a number from 0 to 1 a call; speeds: by model id;
-    keys: how many keys each integration has."""
+    keys: how many keys each integration has; arms: what was learned of models at this kind of task; weights: what cost
+    and slowness weigh against that; draw: a number from a Beta distribution."""
 
     turn: int = 0
     dice: Callable[[], float] = field(default=lambda: 0.5)
     speeds: Mapping[str, Speed] = field(default_factory=dict)
     keys: Mapping[str, int] = field(default_factory=dict)
+    arms: Mapping[ModelName, Arm] = field(default_factory=dict)
+    weights: Weights = field(default_factory=Weights)
+    draw: Callable[[float, float], float] = lambda alpha, beta: alpha / (alpha + beta)
 
 
 #: Why a model cannot do a work that it is not for.
@@ -127,12 +133,20 @@ def least_latency(models: Sequence[Model], insight: Insight) -> list[Model]:
     return sorted(models, key=time)
 
 
+def learned(models: Sequence[Model], insight: Insight) -> list[Model]:
+    """By what users were served well with at this kind of task; what is little known gets its chance."""
+    return sampled(priority(models, insight), insight.arms, insight.weights, insight.draw)
+
+
+LEARNED = "learned"
+
 STRATEGIES: dict[str, Order] = {
     "priority": priority,
     "weighted": weighted,
     "round_robin": round_robin,
     "least_latency": least_latency,
     "lowest_cost": lowest_cost,
+    LEARNED: learned,
 }
 
 #: Orders that are the same from request to request while the catalogue stands.

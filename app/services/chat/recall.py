@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from app.domain.chat import ConversationRef, Message, TextPart
+from app.domain.chat import ConversationRef, Message, text_of
 from app.domain.errors import NotFound, Unavailable
 from app.domain.hot import HotWindow
 from app.domain.ledger import StoredMessage
@@ -125,8 +125,5 @@ def _with_window(messages: tuple[Message, ...], window: tuple[StoredMessage, ...
 def _last_user_text(messages: Sequence[Message]) -> str:
     for message in reversed(messages):
         if message.role == "user":
-            content = message.content
-            if isinstance(content, tuple):
-                return "\n".join(part.text for part in content if isinstance(part, TextPart))
-            return content or ""
+            return text_of(message.content)
     return ""

@@ -8,13 +8,28 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from app.domain.catalogue import Candidate, Model, Plan
-from app.domain.chat import ChatRequest, Work
+from app.domain.chat import ChatRequest, Work, text_of
 from app.domain.errors import Forbidden, InvalidRequest, NotFound, UnsupportedMedia, UpstreamFailed
+from app.domain.policies.bandit import WORTH_A_MOVE, stakes
 from app.domain.policies.mixing import is_mix
-from app.domain.policies.selection import BLIND, NOT_ITS_WORK, STEADY, STRATEGIES, Insight, Needs, does, priority, unfit
+from app.domain.policies.selection import (
+    BLIND,
+    LEARNED,
+    NOT_ITS_WORK,
+    STEADY,
+    STRATEGIES,
+    Insight,
+    Needs,
+    does,
+    priority,
+    unfit,
+)
+from app.domain.policies.task_kind import task_kind
+from app.domain.routing import TaskKind
 from app.services.catalogue.catalogue import Catalogue
 from app.services.catalogue.snapshot import Snapshot
 from app.services.chat.health import HealthBoard
+from app.services.chat.learning import Learner
 
 PLANS_KEPT = 1024
 MOST_THINKERS = 2
@@ -41,12 +56,17 @@ class _Wish:
 
 
 class LLMSelectorService:
-    """Makes the plan of a request from the catalogue. What is asked often is worked out once a snapshot."""
+    """Makes the plan of a request from the catalogue. What is asked often is worked out once a snapshot.
 
-    def __init__(self, catalogue: Catalogue, health: HealthBoard, default_strategy: str) -> None:
+    learner: what was learned of models; the default strategy gives way to it where it knows enough."""
+
+    def __init__(
+        self, catalogue: Catalogue, health: HealthBoard, default_strategy: str, learner: Learner | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._health = health
         self._default_strategy = default_strategy
+        self._learner = learner
         self._snapshot: Snapshot | None = None
         self._wishes: dict[PlanKey, _Wish] = {}
 
@@ -57,13 +77,19 @@ class LLMSelectorService:
         UnsupportedMedia (none sees images), UpstreamFailed (none can answer now).
         """
         wish = self._wish(request)
-        strategy = request.strategy or self._default_strategy
-        if strategy in STEADY or wish.free < 2:
+        if wish.free < 2:
             return wish.plan
         free = wish.plan.candidates[: wish.free]
-        order = STRATEGIES.get(strategy, priority)
+        strategy = self._strategy(request, free)
+        if strategy in STEADY:
+            return wish.plan
+        insight = self._insight(free, next(wish.turns))
+        if strategy == LEARNED:
+            insight = self._taught(insight, _kind(request))
+            free = tuple(replace(candidate, reason=LEARNED) for candidate in free)
         by_id = {candidate.model.id: candidate for candidate in free}
-        ordered = [by_id[model.id] for model in order([c.model for c in free], self._insight(free, next(wish.turns)))]
+        order = STRATEGIES.get(strategy, priority)
+        ordered = [by_id[model.id] for model in order([c.model for c in free], insight)]
         return replace(wish.plan, candidates=(*ordered, *wish.plan.candidates[wish.free :]))
 
     def thinkers(self, request: ChatRequest) -> Plan:
@@ -89,9 +115,36 @@ class LLMSelectorService:
         wish = self._wish(request)
         for index, candidate in enumerate(plan.candidates[: wish.free]):
             if candidate.model.name == last_model and not self._health.is_open(candidate.model.id):
+                if index and candidate.reason == LEARNED and self._leaves(request, plan.candidates[: wish.free], index):
+                    return plan
                 first = replace(candidate, reason="affinity")
                 return replace(plan, candidates=(first, *plan.candidates[:index], *plan.candidates[index + 1 :]))
         return plan
+
+    def _strategy(self, request: ChatRequest, free: Sequence[Candidate]) -> str:
+        learner, strategy = self._learner, request.strategy or self._default_strategy
+        if request.work != "chat":  # of other works nothing is learned
+            return priority.__name__ if strategy == LEARNED else strategy
+        if request.strategy is None and learner is not None and learner.knows_any:
+            models = [candidate.model for candidate in free]
+            return LEARNED if learner.knows(_kind(request), models) else strategy
+        return strategy
+
+    def _leaves(self, request: ChatRequest, free: Sequence[Candidate], index: int) -> bool:
+        """Whether a conversation goes from this candidate to another that is believed to be clearly better for what is
+        asked now, or because its last answer was not what was wanted."""
+        if request.conversation is not None and request.conversation.replaces:
+            return True
+        insight = self._taught(Insight(), _kind(request))
+        held = stakes([candidate.model for candidate in free], insight.arms, insight.weights)
+        return max(stake.value for stake in held) - held[index].value > WORTH_A_MOVE
+
+    def _taught(self, insight: Insight, kind: TaskKind) -> Insight:
+        if self._learner is None:
+            return insight
+        return replace(
+            insight, arms=self._learner.beliefs(kind), weights=self._learner.weights, draw=random.betavariate
+        )
 
     def _wish(self, request: ChatRequest) -> _Wish:
         snapshot = self._catalogue.snapshot()
@@ -200,6 +253,14 @@ def _work(snapshot: Snapshot, request: ChatRequest) -> Work:
         if rows and not any(model.chat for model in rows) and any(does(model, "picture") for model in rows):
             return "picture"
     return work
+
+
+def _kind(request: ChatRequest) -> TaskKind:
+    """Of the new turn; what asks an old question again has none yet and passes for chat."""
+    for message in reversed(request.messages):
+        if message.role == "user":
+            return task_kind(text_of(message.content), pictures=request.wants_images)
+    return "chat"
 
 
 def _allowed(model: Model, allowed: frozenset[str] | None) -> bool:

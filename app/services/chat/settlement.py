@@ -243,7 +243,16 @@ def _finished(chat: ChatRun, row: LedgerRow) -> Finished:
         conversation=chat.row_id,
         reason=answered.reason if answered else None,
         window=len(chat.window),
+        attempts=tuple(chat.attempts),
+        earlier=next((said for said in reversed(chat.window) if said.role == "user"), None),
+        pictures=_sees(chat),
     )
+
+
+def _sees(chat: ChatRun) -> bool:
+    if chat.prompt is chat.request.messages or not chat.request.wishes.attachments:
+        return chat.request.wants_images
+    return replace(chat.request, messages=chat.prompt).wants_images
 
 
 def _opening(chat: ChatRun) -> Opening:
