@@ -113,7 +113,7 @@ def test_fault_9_07_a_page_is_content_that_cannot_leave_its_marks_and_what_nobod
     assert turns[0] == {"role": "system", "content": "Be kind."}
     assert EVIL not in json.dumps(turns[:-1])
     content = turns[-1]["content"]
-    assert content.startswith("What does it say?\n\nA web search found")
+    assert content.startswith("What does it say?\n\nA web search on 20")
     assert (content.count("<page "), content.count("</page>")) == (2, 2)
     assert "‹/page>" in content
     assert EVIL in content

@@ -10,6 +10,8 @@ from app.domain.policies.quoting import HIDDEN
 LONGEST: Final = 200
 """Characters of a query; engines cut or refuse what is much longer."""
 MOST_OF_BEFORE: Final = 100
+MOST_READ: Final = 4_000
+"""Characters at each end of a question."""
 MOST_LINKS: Final = 3
 _LINK = re.compile(r"\bhttps?://[^\s<>\"`\[\]{}|^]+", re.IGNORECASE)
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
@@ -24,6 +26,13 @@ _POINTS_BACK = re.compile(
     r"er|sie|es|ihn|ihm|ihr|ihre|sein|seine|davon|dort|il|elle|ils|elles|lui|leur|él|ella|ellos|su|sus)\b",
     re.IGNORECASE,
 )
+
+
+def clipped(question: str) -> str:
+    """The beginning and the end of one that is a book, where what is asked stands."""
+    if len(question) <= 2 * MOST_READ:
+        return question
+    return f"{question[:MOST_READ]}\n{question[-MOST_READ:]}"
 
 
 def links_in(question: str) -> tuple[str, ...]:

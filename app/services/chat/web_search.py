@@ -11,9 +11,9 @@ from app.domain.errors import DomainError, ProviderFault, Unavailable
 from app.domain.events import Notice, Silence
 from app.domain.policies.last_turn import with_quoted
 from app.domain.policies.mixing import is_mix
-from app.domain.policies.quoting import LEAD_PAGES, quoted_page
+from app.domain.policies.quoting import lead_of_pages, quoted_page
 from app.domain.policies.search_intent import wants_search
-from app.domain.policies.search_query import query_of
+from app.domain.policies.search_query import clipped, query_of
 from app.domain.policies.search_tool import DEFINITION, queries_of
 from app.domain.policies.tokens import BYTES_A_TOKEN
 from app.domain.wishes import Source
@@ -62,8 +62,8 @@ class Searching:
 
     def look_up(self, chat: ChatRun, queries: Sequence[str], cancel: Cancel) -> Iterator[Notice | Silence]:
         """Search and put what was found into the prompt. queries: none for one made from the question."""
-        search = self._search
-        queries = queries or tuple(filter(None, (query_of(chat.question, _said_before(chat)),)))
+        search, question = self._search, clipped(chat.question)
+        queries = queries or tuple(filter(None, (query_of(question, clipped(_said_before(chat))),)))
         if search is None or not queries:
             yield Notice(KIND, "there is nothing to search the web for")
             return
@@ -74,7 +74,7 @@ class Searching:
         def work() -> Found | DomainError:
             try:
                 with stoppable(cancel):
-                    return search.look_up(queries, chat.question, room, cancel)
+                    return search.look_up(queries, question, room, cancel)
             except DomainError as fault:
                 return fault
             except ProviderFault as stopped:
@@ -136,7 +136,7 @@ def _quote(chat: ChatRun, found: Found) -> None:
         quoted_page(number, page.title, page.url, page.text) for number, page in enumerate(found.pages, start=first)
     ]
     chat.sources += [Source(page.title, page.url, text=page.text) for page in found.pages]
-    chat.set_prompt(with_quoted(chat.prompt, "\n\n".join((LEAD_PAGES, *quoted))))
+    chat.set_prompt(with_quoted(chat.prompt, "\n\n".join((lead_of_pages(chat.created_at.date()), *quoted))))
 
 
 def _room(chat: ChatRun) -> int:

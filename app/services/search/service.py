@@ -149,11 +149,13 @@ class WebSearch:
         self, read: Sequence[_Read], question: str, words: frozenset[str], share: int, until: float
     ) -> Iterator[FoundPage]:
         scores = iter(self._scores(question, words, [passage for page in read for passage in page.passages], until))
+        used: set[str] = set()
         for page in read:
             own = [next(scores) for _ in page.passages]
             text = passages.joined(page.passages, own, share) if page.passages else page.hit.summary
             text = HIDDEN.sub("", text).strip()
-            if text and size_of(text) <= share:
+            if text and size_of(text) <= share and page.url not in used:
+                used.add(page.url)
                 yield FoundPage(page.url, plain_name(page.hit.title or page.url, LONGEST_TITLE), text)
 
     def _scores(self, question: str, words: frozenset[str], found: Sequence[Passage], until: float) -> list[float]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.policies.search_query import LONGEST, links_in, plain_query, query_of
+from app.domain.policies.search_query import LONGEST, clipped, links_in, plain_query, query_of
 
 PISA = "How high is the tower of Pisa?"
 
@@ -55,3 +55,10 @@ def test_addresses_in_a_question_are_told_without_what_ends_the_sentence() -> No
     assert links_in(question) == ("https://a.example/x?y=1", "http://b.example/z", "HTTPS://A.example/w_(u)")
     assert links_in("no link: ftp://x.example, example.com") == ()
     assert len(links_in(" ".join(f"http://{n}.example/" for n in range(9)))) == 3
+
+
+def test_of_a_book_the_ends_are_read() -> None:
+    book = "What is this? " + "word. " * 2_000_000 + "Who wrote it in 1808?"
+    assert len(clipped(book)) < 9_000
+    assert query_of(clipped(book)) == "Who wrote it in 1808?"
+    assert clipped("short") == "short"
