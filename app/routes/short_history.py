@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from app.domain.conversation import ConversationSummary
+from app.domain.errors import NotFound
 from app.middleware.caller import require_caller
 from app.repositories.conversations import Conversations
 from app.routes.conversations import whole
@@ -35,7 +36,11 @@ def blueprint(conversations: Conversations) -> Blueprint:
     @short.doc(summary="What was said in a session, newest last")
     @short.response(200, SessionHistorySchema)
     def history(session_id: str) -> Response:
-        found, messages = whole(conversations, require_caller().user_id, session_id)
+        try:
+            found, messages = whole(conversations, require_caller().user_id, session_id)
+        except NotFound as fault:
+            fault.field = "session_id"
+            raise
         return json_reply({"session_id": found.id, "history": shown_exchanges(messages)})
 
     return short

@@ -37,7 +37,7 @@ def parse_form(
         caller=caller,
         model=checks.model({"model": fields.get("model") or None}),
         messages=(Message("user", prompt if file is None else parts),),
-        conversation=session({"session_id": fields.get("session_id") or None}),
+        conversation=session({"session_id": fields.get("session_id") or None}, caller),
         drain=drain,
     )
 

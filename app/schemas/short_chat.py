@@ -50,7 +50,7 @@ def parse_chat(
         caller=caller,
         model=model,
         messages=(Message("user", prompt),),
-        conversation=session(body),
+        conversation=session(body, caller),
         drain=drain,
         wishes=_wishes(ignores_cache, made, picture=_is_picture(mode, model, prompt, draws)),
     )
@@ -79,14 +79,15 @@ def _ignores_cache(query: Mapping[str, str]) -> bool:
     return said in ("true", "1")
 
 
-def session(body: Mapping[str, Any]) -> ConversationRef:
-    """The session that is named; a fresh one where none is. Raises InvalidRequest."""
+def session(body: Mapping[str, Any], caller: Caller) -> ConversationRef:
+    """The session that is named; a fresh one where none is. A guest's has to be there: they share one space of names,
+    and a word of their own another could guess. Raises InvalidRequest."""
     name = checks.text(body, "session_id", shortest=1, longest=MAX_SESSION)
     if name is None:
         return ConversationRef(new_public_id(), must_exist=False, fresh=True)
     if "/" in name or any(unicodedata.category(char) == "Cc" for char in name):
         raise checks.wrong("session_id", "a name without / and control characters")
-    return ConversationRef(name, must_exist=False)
+    return ConversationRef(name, must_exist=caller.is_guest)
 
 
 def reply(request: ChatRequest, done: Done) -> dict[str, Any]:

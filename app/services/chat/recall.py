@@ -81,7 +81,8 @@ class Recall:
             stored, run.unsure = None, True
         if stored is None:
             if ref.must_exist:
-                raise NotFound("there is no such conversation", field="conversation_id")
+                field = "session_id" if run.request.door == "short" else "conversation_id"
+                raise NotFound("there is no such conversation", field=field)
             run.row_id, run.is_new, run.rebuilt = (hot.id if hot else None) or new_id(), True, ()
             return
         run.row_id, messages = stored
