@@ -82,9 +82,11 @@ def blueprint(conversations: Conversations, keeper: ConversationService, files_o
     @app_door.arguments(ExportQuery, location="query")
     @app_door.response(200, description="The file.", content_type="text/markdown")
     def export_one(query: dict[str, Any], public_id: str) -> Response:
-        found, messages = whole(conversations, require_caller().user_id, public_id)
+        user_id = require_caller().user_id
+        found, messages = whole(conversations, user_id, public_id)
         media, render = FILES[query["format"]]
-        reply = Response(render(found, messages), content_type=media)
+        named = attached(messages)
+        reply = Response(render(found, messages, files_of(user_id, named) if named else ()), content_type=media)
         reply.headers["Content-Disposition"] = export.disposition(found.title, query["format"])
         return reply
 

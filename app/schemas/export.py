@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
 from app.domain.conversation import ConversationSummary, HistoryMessage
+from app.domain.files import StoredFile
 from app.schemas.conversations import shown_message, shown_summary
 from app.utils.clock import rfc3339
 
@@ -18,21 +19,43 @@ _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _MOST_ASCII, _MOST_ENCODED = 60, 120
 
 
-def as_json(conversation: ConversationSummary, messages: Sequence[HistoryMessage]) -> bytes:
+def as_json(
+    conversation: ConversationSummary, messages: Sequence[HistoryMessage], files: Iterable[StoredFile] = ()
+) -> bytes:
+    """files: those that messages bear, as far as they are still there."""
+    kept = {file.id: file for file in files}
     shown: dict[str, Any] = shown_summary(conversation)
-    shown["messages"] = [shown_message(row) for row in messages]
+    shown["messages"] = [shown_message(row, kept) for row in messages]
     return orjson.dumps(shown, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def as_markdown(conversation: ConversationSummary, messages: Sequence[HistoryMessage]) -> bytes:
+def as_markdown(
+    conversation: ConversationSummary, messages: Sequence[HistoryMessage], files: Iterable[StoredFile] = ()
+) -> bytes:
     """Who said what and when. What was said stands as it was said; the lines that are ours hold nobody's markup."""
+    kept = {file.id: file for file in files}
     parts = [f"# {_one_line(conversation.title)}\n"]
     for row in messages:
         message = row.message
         who = "You" if message.role == "user" else f"Assistant ({_one_line(message.model or 'unknown')})"
         ending = "" if message.state in (None, "complete") else f", {message.state}"
-        parts.append(f"## {who}, {rfc3339(message.created_at)}{ending}\n\n{message.content.rstrip()}\n")
+        said = [message.content.rstrip(), "\n".join(_beside(shown_message(row, kept)))]
+        whole = "\n\n".join(part for part in said if part)
+        parts.append(f"## {who}, {rfc3339(message.created_at)}{ending}\n\n{whole}\n")
     return "\n".join(parts).encode()
+
+
+def _beside(shown: dict[str, Any]) -> list[str]:
+    """What a message has beside its words, a line each."""
+    attached = [f"- Attached: {_one_line(file['filename'] or file['id'])}" for file in shown.get("attachments", ())]
+    drawn = [f"- Picture: {image['url']}" for image in shown.get("images", ())]
+    return [*attached, *drawn, *map(_source, shown.get("sources", ()))]
+
+
+def _source(found: dict[str, Any]) -> str:
+    page = f", page {found['page']}" if found.get("page") else ""
+    where = found.get("url") or found.get("file") or ""
+    return f"- Source: {_one_line(', '.join(word for word in (found['title'], where) if word))}{page}"
 
 
 def disposition(title: str, extension: str) -> str:

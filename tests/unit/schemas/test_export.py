@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from urllib.parse import unquote
@@ -10,8 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.conversation import ConversationSummary, HistoryMessage
+from app.domain.files import StoredFile
 from app.domain.ledger import StoredMessage
-from app.schemas.export import as_markdown, disposition
+from app.schemas.export import as_json, as_markdown, disposition
 
 NOW = datetime(2026, 11, 21, 13, tzinfo=UTC)
 
@@ -52,3 +54,21 @@ def test_markdown_holds_what_was_said_as_it_was_said_and_shows_how_an_answer_end
     assert text.startswith(r"# Title \*with\* \[marks\](x) and lines" + "\n\n## You, 2026-11-21T13:00:00.000Z\n\n")
     assert said in text
     assert r"## Assistant (a\_b\|c), 2026-11-21T13:00:00.000Z, client_gone" in text
+
+
+def test_what_stands_beside_the_words_is_taken_home_too() -> None:
+    question = StoredMessage("p1", "user", "Draw this", 3, NOW)
+    answer = StoredMessage("p1", "assistant", "", 0, NOW, model="flux", state="complete")
+    sources = ({"title": "A *page*", "url": "https://a.example/", "file": None, "page": None, "text": "words"},)
+    messages = [
+        HistoryMessage(question, None, attachments=("f1", "f2")),
+        HistoryMessage(answer, None, sources=sources, images=("p9",)),
+    ]
+    file = StoredFile("f1", "u", "my_notes.txt", 3, "text/plain", NOW, "user_data", "upload")
+    conversation = ConversationSummary("id", "Title", 2, NOW, NOW)
+    text = as_markdown(conversation, messages, [file]).decode()
+    assert "Draw this\n\n- Attached: my\\_notes.txt\n- Attached: f2\n" in text
+    assert "- Picture: /v1/files/p9/content\n- Source: A \\*page\\*, https://a.example/\n" in text
+    shown = json.loads(as_json(conversation, messages, [file]))["messages"]
+    assert shown[0]["attachments"][0] == {"id": "f1", "filename": "my_notes.txt", "content_type": "text/plain"}
+    assert shown[1]["images"] == [{"id": "p9", "url": "/v1/files/p9/content"}]
