@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -63,6 +64,7 @@ class Asker:
     status: int = 0
     told: list[tuple[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
+    head: dict[str, str] = field(default_factory=dict)
     began: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
 
@@ -82,7 +84,7 @@ class Asker:
         headers = {"Authorization": f"Bearer {self.gateway.key}", **self.headers}
         url = f"{self.gateway.url}/llm/chat"
         with requests.post(url, json=body, headers=headers, stream=self.stream, timeout=40) as reply:
-            self.status = reply.status_code
+            self.status, self.head = reply.status_code, dict(reply.headers.lower_items())  # type: ignore[attr-defined]
             self.began.set()
             if reply.status_code != 200:
                 self.data = reply.json()["error"]
@@ -181,6 +183,30 @@ def test_fault_9_05_the_first_may_leave_without_ending_it_for_the_rest(shared: G
     rows = rows_of(shared, rest)
     assert [row["state"] for row in rows] == ["complete"] * 9
     assert (left["charge"], sum(bool(row["charge"]) for row in rows)) == (0, 1)
+
+
+def in_flight(gateway: Gateway) -> int:
+    found = re.search(r"^requests_in_flight (\d+)", gateway.get("/metrics").text, re.M)
+    assert found
+    return int(found[1])
+
+
+def test_who_joined_and_pays_in_the_end_is_not_told_of_a_hit(shared: Gateway) -> None:
+    shared.behave("tick-80+chunks-40-of-20")
+    question = fresh()
+    soon(lambda: in_flight(shared) == 0)
+    with RawClient(shared, "/llm/chat", {"message": question, "model": GROQ, "stream": True}) as first:
+        first.read_until(b"event: delta")
+        joined = Asker(shared, question, stream=False)
+        thread = joined.begin()
+        soon(lambda: in_flight(shared) == 2)
+        first.reset()
+    thread.join(30)
+    row = shared.settled(joined.data["prompt_id"])
+    assert (row["cached"], joined.data["cached"]) == (False, False)
+    assert len(calls(shared)) == 1
+    assert joined.head["x-cache"] == "miss"
+    assert float(joined.head["x-cost-usd"]) == row["charge"] / 10**9
 
 
 def test_a_call_that_nobody_hears_any_more_ends(shared: Gateway) -> None:

@@ -327,6 +327,8 @@ class Flight:
         chat, run = member.chat, self.run
         for name in _OF_THE_CALL:
             setattr(chat, name, getattr(run, name))
+        if not run.cached and chat.cache_hit:
+            chat.cache_hit = False  # it joined, and paid in the end
         if member.at < len(self._events) and self._driver is not None:
             chat.transcript = self._heard(member)
 
