@@ -29,6 +29,11 @@ QUIET = [
 Visit = Callable[..., Visitor]
 
 
+def stretched() -> float:
+    """How much longer everything takes while more wants to run than there are cores; 1 on a quiet machine."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

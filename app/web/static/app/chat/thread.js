@@ -230,12 +230,28 @@ export class Thread {
   }
 
   /** Ask again what failed: the same request under the same key, so that it is answered and charged once. */
-  retry(exchange) {
+  async retry(exchange) {
     const { body, shown, replaces } = exchange.retry;
+    const unheard = exchange.error?.status === 0 && !exchange.promptId;
+    const stored = unheard ? await this.storedUnheard(exchange) : exchange.promptId && exchange.hasContent ? exchange : null;
+    if (this.running) return undefined;
     this.exchanges = this.exchanges.filter((one) => one !== exchange);
-    const same = exchange.error?.status === 0 && !exchange.promptId;
-    const stored = exchange.promptId && exchange.hasContent;
-    return this.send(body, shown, { replaces: stored ? exchange.promptId : replaces, key: same ? exchange.key : newKey() });
+    if (stored && stored !== exchange) {
+      this.exchanges = [...this.exchanges, stored];
+      this.changed();
+      if (stored.state === "complete") return undefined; // it was answered, only its reply was lost
+    }
+    const key = unheard && !stored ? exchange.key : newKey();
+    return this.send(body, shown, { replaces: stored ? stored.promptId : replaces, key });
+  }
+
+  /** What the server keeps of a question whose reply never came here; null where it keeps nothing. */
+  async storedUnheard(exchange) {
+    if (!this.id) return null;
+    const found = await getJson("/llm/get-conversation-history", { conversation_id: this.id, limit: 2 }).catch(() => null);
+    const last = found && exchangesOf(found.messages).at(-1);
+    const known = last && this.exchanges.some((one) => one.promptId === last.promptId);
+    return last && !known && last.question.text === exchange.question.text ? last : null;
   }
 
   /** Another answer to the same question, by another model where one is named. */

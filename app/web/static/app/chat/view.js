@@ -72,6 +72,7 @@ function Scroller({ thread }) {
   const box = useRef(null);
   const atEnd = useRef(true);
   const before = useRef({ first: null, height: 0 });
+  const last = useRef({ top: 0, height: 0 });
   const [away, setAway] = useState(false);
 
   const toEnd = () => {
@@ -79,7 +80,11 @@ function Scroller({ thread }) {
   };
   const onScroll = () => {
     const { scrollTop, scrollHeight, clientHeight } = box.current;
-    atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    const was = last.current;
+    last.current = { top: scrollTop, height: scrollHeight };
+    // Only a person goes up; what is drawn late moves the end away, and what shrinks takes everything up with it.
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END) atEnd.current = true;
+    else if (scrollTop < was.top - 1 && scrollHeight >= was.height) atEnd.current = false;
     setAway(!atEnd.current);
     if (scrollTop < 400) thread.loadOlder();
   };

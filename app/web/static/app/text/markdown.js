@@ -5,6 +5,7 @@ import { dress } from "./dress.js";
 
 const LONGEST_BLOCK = 32_000;
 const LONGEST_LINE = 8_000;
+const PART = 2_000; // characters of a box of plain text
 const DEEPEST = 24;
 const DEEP_QUOTE = new RegExp(`^[ \\t]*(?:>[ \\t]?){${DEEPEST},}`, "m");
 const DEEP_LIST = new RegExp(`(?:[-*+][ \\t]+){${DEEPEST},}`);
@@ -48,7 +49,31 @@ function plain(source) {
   const fragment = document.createDocumentFragment();
   const box = document.createElement("p");
   box.className = "plain";
-  box.textContent = source;
+  if (source.length <= PART) box.textContent = source;
+  else box.append(...plainParts(source));
   fragment.append(box);
   return fragment;
+}
+
+/** A text that is shown as it is, as boxes: a line of millions of letters is laid out only where it is seen. */
+export function* plainParts(text) {
+  for (let at = 0; at < text.length; ) {
+    const end = partEnd(text, at);
+    const part = document.createElement("span");
+    part.className = "plain part";
+    part.textContent = text.slice(at, end);
+    yield part;
+    at = end;
+  }
+}
+
+/** Where a part ends that begins at `at`: behind a line or a word where one ends near, never inside of a character. */
+function partEnd(text, at) {
+  const end = at + PART;
+  if (end >= text.length) return text.length;
+  for (const mark of ["\n", " "]) {
+    const found = text.lastIndexOf(mark, end - 1);
+    if (found > at + PART / 2) return found + 1;
+  }
+  return end - (/[\ud800-\udbff]/.test(text[end - 1]) ? 1 : 0);
 }

@@ -2,11 +2,11 @@
 import { html, Component } from "../core/lib.js";
 import { t } from "../strings.js";
 import { Cutter, blocksOf, definitionsIn } from "./blocks.js";
-import { blockOf } from "./markdown.js";
+import { blockOf, plainParts } from "./markdown.js";
 
 const SLICE_MS = 10; // of drawing before the page may answer to something else
 export const SHOWN_FIRST = 60_000; // characters of a long answer that are drawn unasked
-const SHOWN_MORE = 200_000;
+const SHOWN_MORE = 100_000;
 
 /** <Markdown text growing onBlock/>: growing says that more of this text will come. */
 export class Markdown extends Component {
@@ -78,8 +78,7 @@ export class Markdown extends Component {
     button.addEventListener("click", () => {
       button.remove();
       const end = Math.min(text.length, shown + SHOWN_MORE);
-      // A line of millions of letters is laid out as many short ones: each is its own box.
-      for (let at = shown; at < end; at += 4000) this.box.append(plainPart(text.slice(at, Math.min(end, at + 4000))));
+      this.box.append(...plainParts(text.slice(shown, end)));
       this.offerMore(end);
     });
     this.box.append(button);
@@ -130,13 +129,6 @@ export class Markdown extends Component {
     if (!growing && upTo < text.length) this.drawAll();
     else if (!growing && definitionsIn(text)) this.drawAll();
   }
-}
-
-function plainPart(text) {
-  const part = document.createElement("span");
-  part.className = "plain part";
-  part.textContent = text;
-  return part;
 }
 
 /** Where to cut near `at`: at a line's end where one is near. */
