@@ -6,6 +6,7 @@ from app.bootstrap.house import MB, House
 from app.domain.chat import Door
 from app.repositories.cache import CacheRows
 from app.services.chat.cache_keeping import CacheKeeping
+from app.services.chat.cache_writing import CacheWriter
 from app.services.chat.caching import ChatCache
 from app.services.chat.nearness import Nearness
 from app.stores.cache import HotCache
@@ -27,9 +28,9 @@ def cache(house: House) -> None:
     built = ChatCache(
         hot,
         rows,
+        CacheWriter(hot, rows, near, ttl=settings.cache_ttl, later=stores.afterwards.put),
         near,
         unasked=UNASKED[settings.cache],
-        ttl=settings.cache_ttl,
         later=stores.afterwards.put,
         looked=stores.tally.looked,
     )

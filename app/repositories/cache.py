@@ -43,19 +43,22 @@ class CacheRows:
             set_={name: query.excluded[name] for name in _COLUMNS if name not in ("user_id", "digest")},
         )
 
-    def keep(self, entry: CacheEntry) -> bool:
-        """Keep it, in the place of an older one. False where its conversation was deleted, or is not in SQL yet: then
-        nothing of it may be kept anywhere."""
+    def keep(self, entries: Sequence[CacheEntry]) -> set[CacheKey]:
+        """Keep them, in the place of older ones, of each key the last. Those that are kept: not what was said in a
+        conversation that was deleted, or is not in SQL yet: then nothing of it may be kept anywhere."""
+        by_key = {entry.key: entry for entry in entries}
+        wanted = sorted({entry.conversation for entry in by_key.values() if entry.conversation is not None})
 
-        def work(session: Session) -> bool:
-            if entry.conversation is not None:
-                # Locked, so that who deletes the conversation finds this row or this finds the tombstone.
-                query = select(Conversation.deleted_at).where(Conversation.id == entry.conversation)
-                found = session.execute(query.with_for_update(read=True)).first()
-                if found is None or found[0] is not None:
-                    return False
-            session.execute(self._upsert, _values(entry))
-            return True
+        def work(session: Session) -> set[CacheKey]:
+            # Locked, so that who deletes a conversation finds these rows or this finds the tombstone.
+            query = select(Conversation.id).where(Conversation.id.in_(wanted), Conversation.deleted_at.is_(None))
+            query = query.order_by(Conversation.id).with_for_update(read=True)
+            alive = set(session.scalars(query)) if wanted else set()
+            kept = [e for e in by_key.values() if e.conversation is None or e.conversation in alive]
+            kept.sort(key=lambda entry: (entry.key.tenant, entry.key.digest))
+            if kept:
+                session.execute(self._upsert, [_values(entry) for entry in kept])
+            return {entry.key for entry in kept}
 
         return self._database.write(work)
 

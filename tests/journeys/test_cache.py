@@ -228,6 +228,9 @@ def test_stats_and_metrics_tell_of_hits_and_of_what_is_kept(cached: Gateway) -> 
     question = fresh()
     for _ in range(3):
         app_chat(cached, question, headers=someone)
+    told = requests.get(f"{cached.url}/metrics", timeout=10).text
+    assert 'cache_looks_total{result="hit"}' in told
+    assert 'cache_looks_total{result="miss"}' in told
     stats = soon(lambda: _stats(cached, someone, 1))
     assert (stats["total_prompts"], stats["cache_hits"], stats["cache_size"]) == (3, 2, 1)
 
@@ -271,6 +274,19 @@ def test_a_redis_that_was_emptied_is_filled_from_sql(real_cached: Gateway, upstr
     client.delete(*client.keys("v1:cache*"))
     assert app_chat(real_cached, question).json()["data"]["cached"] is True
     assert calls(real_cached) == 1
+
+
+def test_fault_9_03_what_is_damaged_in_redis_is_asked_anew(real_cached: Gateway, upstream: EmulatedProviders) -> None:
+    question = fresh()
+    first = app_chat(real_cached, question).json()["data"]
+    soon(lambda: kept(real_cached, question) == 1)
+    client = real_cached.redis()
+    assert client is not None
+    for name in client.keys("v1:cache:*"):
+        client.setrange(name, 40, "~~~~")
+    again = app_chat(real_cached, question).json()["data"]
+    assert (again["cached"], again["text"], calls(real_cached)) == (False, first["text"], 2)
+    assert app_chat(real_cached, question).json()["data"]["cached"] is True
 
 
 def test_guests_are_served_within_one_conversation_alone(tmp_path: Any, upstream: EmulatedProviders) -> None:

@@ -123,6 +123,9 @@ def test_networks_of_trusted_proxies_are_networks() -> None:
         ("NGROK_BASE_URL", "http://user:pw@host"),
         ("OLLAMA_MODEL", "a model"),
         ("METRICS_TOKEN", "two\nlines"),
+        ("EMBEDDINGS_MODEL", "another-256"),
+        ("EMBEDDINGS_MODEL", "anthropic/embed"),
+        ("EMBEDDINGS_MODEL", "openai/"),
     ],
 )
 def test_a_wrong_value_is_one_fault_that_names_its_setting(name: str, value: str) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from operator import attrgetter
 from pathlib import PurePath
 from typing import Any, Final
 
 from app.domain.chat import ChatRequest, Message, TextPart
+from app.domain.wishes import NO_WISHES, Wishes
 
 #: Raised when keys are made otherwise: nothing that was kept before is found then.
 FORM: Final = 1
@@ -66,11 +68,22 @@ def _asked(request: ChatRequest) -> list[object]:
         ref.public_id if caller.role == GUEST and ref is not None else None,
         request.model,
         request.strategy,
-        list(request.fallbacks),
+        request.fallbacks,
         request.max_tokens,
         {name: value for name, value in request.params.items() if name not in IDLE},
-        {field.name: getattr(wishes, field.name) for field in fields(wishes) if field.name != "cache"},
+        _wished(wishes),
     ]
+
+
+def _wished(wishes: Wishes) -> object:
+    """All that is asked for beside an answer, but whether the cache serves."""
+    asked = _wishes_of(wishes)
+    return None if asked == _NOTHING else asked
+
+
+_WISHES: Final = tuple(field.name for field in fields(Wishes) if field.name != "cache")
+_wishes_of = attrgetter(*_WISHES)
+_NOTHING: Final = _wishes_of(NO_WISHES)
 
 
 def _message(message: Message) -> list[object]:
@@ -78,47 +91,48 @@ def _message(message: Message) -> list[object]:
         message.role,
         message.content,
         message.name,
-        list(message.tool_calls),
+        message.tool_calls,
         message.tool_call_id,
         message.reasoning,
     ]
 
 
 def _digest(value: object) -> str:
-    hashed = hashlib.sha256()
-    _feed(hashed.update, value)
-    return hashed.hexdigest()
+    said: list[bytes] = []
+    _spell(said.append, value)
+    return hashlib.sha256(b"".join(said)).hexdigest()
 
 
-def _feed(update: Callable[[bytes], object], value: Any) -> None:
-    if isinstance(value, str):
+def _spell(say: Callable[[bytes], object], value: Any) -> None:
+    kind = type(value)
+    if kind is str:
         data = value.encode("utf-8", "surrogatepass")
-        update(b"s%d:" % len(data))
-        update(data)
-    elif isinstance(value, bytes):
-        update(b"b%d:" % len(value))
-        update(value)
+        say(b"s%d:" % len(data))
+        say(data)
     elif value is None or value is True or value is False:
-        update(b"n" if value is None else b"t" if value else b"f")
-    elif isinstance(value, int | float):
-        # JSON's 1 and 1.0 are one number.
-        whole = int(value) if isinstance(value, int) or value.is_integer() else value
-        update(b"#%b;" % repr(whole).encode())
-    elif isinstance(value, Mapping):
-        update(b"{%d:" % len(value))
-        for name in sorted(value):
-            _feed(update, name)
-            _feed(update, value[name])
-    elif isinstance(value, list | tuple):
-        update(b"[%d:" % len(value))
+        say(b"n" if value is None else b"t" if value else b"f")
+    elif kind is list or kind is tuple:
+        say(b"[%d:" % len(value))
         for item in value:
-            _feed(update, item)
+            _spell(say, item)
+    elif kind is int or kind is float:
+        # JSON's 1 and 1.0 are one number.
+        whole = int(value) if kind is int or value.is_integer() else value
+        say(b"#%b;" % repr(whole).encode())
+    elif isinstance(value, Mapping):
+        say(b"{%d:" % len(value))
+        for name in sorted(value):
+            _spell(say, name)
+            _spell(say, value[name])
+    elif kind is bytes:
+        say(b"b%d:" % len(value))
+        say(value)
     elif isinstance(value, PurePath):
-        update(b"/")
-        _feed(update, str(value))
+        say(b"/")
+        _spell(say, str(value))
     elif is_dataclass(value):
-        update(b"<")
-        _feed(update, type(value).__name__)
-        _feed(update, [getattr(value, field.name) for field in fields(value)])
+        say(b"<")
+        _spell(say, kind.__name__)
+        _spell(say, [getattr(value, field.name) for field in fields(value)])
     else:
-        raise TypeError(f"no part of a request: {type(value).__name__}")
+        raise TypeError(f"no part of a request: {kind.__name__}")

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final, Protocol
 
 import gevent
 from gevent.event import Event
 
-from app.domain.cached import CacheEntry, KeptReply, Look
-from app.domain.chat import Door, Message
+from app.domain.cached import KeptReply, Look
+from app.domain.chat import Door
 from app.domain.errors import BudgetExceeded, RateLimited, Unavailable
 from app.domain.events import CacheLook, ChatEvent, Silence
-from app.domain.policies.cache_entry import packed, unpacked
+from app.domain.policies.cache_entry import unpacked
 from app.domain.policies.cache_key import CacheKey, cache_key
-from app.domain.policies.keepable import keepable
+from app.services.chat.cache_writing import CacheWriter, Prompt, milliseconds, worth_keeping
 from app.services.chat.flights import Flight
 from app.services.chat.nearness import Nearness
-from app.services.chat.replay import kept_reply, replayed
+from app.services.chat.replay import replayed
 from app.services.chat.run import ChatRun
 from app.services.chat.timing import HEARTBEAT
 from app.utils.cancel import Cancel
@@ -34,9 +34,6 @@ LONGEST_WAIT: Final = 60.0
 """Seconds for another worker's answer; then this one asks too."""
 FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.2
-
-Prompt = tuple[Message, ...]
-"""As it was when the cache was asked; who answers may have changed it since."""
 
 Name = tuple[CacheKey, str | bool]
 """What a flight is known by: who may hear it."""
@@ -57,14 +54,13 @@ class Hot(Protocol):
 class Rows(Protocol):
     """What outlives Redis. Each raises Unavailable where the database is away."""
 
-    def keep(self, entry: CacheEntry) -> bool: ...
     def find(self, key: CacheKey, now: datetime) -> tuple[bytes, datetime] | None: ...
 
 
 class ChatCache:
     """unasked: the doors at which every request is served; at the others who asks for it is.
 
-    ttl: CACHE_TTL in seconds; near: finds answers to near-equal questions; later: does what is owed after a reply;
+    writer: keeps what is answered; near: finds answers to near-equal questions; later: does what is owed after a reply;
     looked: told of each request whether it was answered so.
     """
 
@@ -72,18 +68,18 @@ class ChatCache:
         self,
         hot: Hot,
         rows: Rows,
+        writer: CacheWriter,
         near: Nearness,
         *,
         unasked: frozenset[Door],
-        ttl: float,
         later: Callable[..., bool],
         looked: Callable[[bool], None],
     ) -> None:
         self._hot = hot
         self._rows = rows
+        self._writer = writer
         self._near = near
         self._unasked = unasked
-        self._ttl = timedelta(seconds=ttl)
         self._later = later
         self._looked = looked
         self._flights: dict[Name, Flight] = {}
@@ -119,7 +115,7 @@ class ChatCache:
         prompt = chat.prompt
         key = cache_key(request, prompt)
         if request.wishes.cache == "off" or (request.conversation and request.conversation.replaces):
-            chat.offer = partial(self._offered, key, prompt, chat, chat)
+            chat.offer = partial(self._writer.offered, key, prompt, chat, chat)
             yield from call(chat, cancel)
             return
         chat.shared = True
@@ -186,7 +182,7 @@ class ChatCache:
                 body, end = found
                 kept = self._read(key, body)
                 if kept is not None:
-                    self._hot.keep(key, body, _ms(end - utcnow()), asker=run.request.prompt_id, refilled=True)
+                    self._hot.keep(key, body, milliseconds(end - utcnow()), asker=run.request.prompt_id, refilled=True)
                     self._claims.pop(key, None)
             if kept is None and self._near.wanted(run.request):
                 kept = self._near.find(run.request, run.prompt)
@@ -208,36 +204,13 @@ class ChatCache:
         if self._flights.get(name) is flight:
             del self._flights[name]
         key, run = name[0], flight.run
-        if self._claims.pop(key, None) is not None and not (whole and _worth(run)):
+        if self._claims.pop(key, None) is not None and not (whole and worth_keeping(run)):
             self._later(self._let_go, key, run.request.prompt_id)
 
     def _offer(self, key: CacheKey, prompt: Prompt, flight: Flight, chat: ChatRun) -> None:
         if not flight.offered:
             flight.offered = True
-            self._offered(key, prompt, flight.run, chat)
-
-    def _offered(self, key: CacheKey, prompt: Prompt, run: ChatRun, chat: ChatRun) -> None:
-        """An answer is durable in this chat's conversation."""
-        if not run.cached and _worth(run):
-            self._later(self._keep, key, prompt, run, chat.row_id if chat.request.conversation else None)
-
-    def _keep(self, key: CacheKey, prompt: Prompt, run: ChatRun, conversation: str | None) -> None:
-        """Redis first, since whoever waits looks there; what SQL then refuses goes again. So who deletes the
-        conversation finds a row of all that is kept, or this finds the tombstone."""
-        now, asker = utcnow(), run.request.prompt_id
-        body = packed(key, kept_reply(run))
-        try:
-            if not self._hot.keep(key, body, _ms(self._ttl), asker=asker):
-                return
-            near = self._near.means(run.request, prompt)
-            kept = False
-            try:
-                kept = self._rows.keep(CacheEntry(key, body, now, now + self._ttl, conversation, near))
-            finally:
-                if not kept:
-                    self._hot.drop([key])
-        except Unavailable as fault:
-            log.debug("an answer is not kept: %s", fault.message, extra={"request_id": asker})
+            self._writer.offered(key, prompt, flight.run, chat)
 
     def _let_go(self, key: CacheKey, asker: str) -> None:
         try:
@@ -254,15 +227,6 @@ class ChatCache:
                 log.debug("claims are not renewed: %s", fault.message)
             except Exception:
                 log.exception("claims of the cache are not renewed")  # a bug, but not one that may end the loop
-
-
-def _worth(run: ChatRun) -> bool:
-    drawn = run.images or run.transcript.pictures
-    return not drawn and keepable(run.transcript.answers(), run.attempts, run.skipped_chunks)
-
-
-def _ms(span: timedelta) -> int:
-    return int(span.total_seconds() * 1000)
 
 
 def _wait(seconds: float, cancel: Cancel) -> None:

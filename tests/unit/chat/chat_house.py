@@ -20,6 +20,7 @@ from app.domain.policies.keys import KeyState
 from app.domain.usage import Usage
 from app.factories.llm_service_factory import LLMServiceFactory
 from app.services.catalogue.catalogue import Catalogue
+from app.services.chat.caching import ChatCache
 from app.services.chat.entry import Entry
 from app.services.chat.failover import Failover, RetryRules
 from app.services.chat.health import HealthBoard
@@ -227,7 +228,14 @@ class Shelf:
 class ChatHouse:
     """One orchestrator over the stand-ins."""
 
-    def __init__(self, *, shelf: Shelf | None = None, rows: tuple[Model, ...] = ROWS, **speakers: Speaker) -> None:
+    def __init__(
+        self,
+        *,
+        shelf: Shelf | None = None,
+        rows: tuple[Model, ...] = ROWS,
+        cache: ChatCache | None = None,
+        **speakers: Speaker,
+    ) -> None:
         self.book = Book()
         self.shelf = shelf or Shelf()
         self.speakers = {"alpha": Speaker(), "beta": Speaker(), "demo": Speaker()} | speakers
@@ -250,6 +258,7 @@ class ChatHouse:
             Settlement(Ledger(self.book, self.book)),
             self._confirm,
             slice_deltas=2,
+            cache=cache,
         )
 
     def run(self, asked: ChatRequest) -> Iterator[ChatEvent]:

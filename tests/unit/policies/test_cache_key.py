@@ -103,6 +103,12 @@ def test_fault_9_02_what_does_not_change_an_answer_does_not_change_the_key(same:
     assert digest(same) == digest(ASKED)
 
 
+def test_to_ask_for_the_cache_is_to_ask_for_the_same() -> None:
+    plain = replace(ASKED, wishes=Wishes())
+    for word in ("use", "semantic", "off"):
+        assert digest(replace(ASKED, wishes=Wishes(cache=word))) == digest(plain)
+
+
 def test_one_and_one_point_nought_are_one_number() -> None:
     whole, pointed = (replace(ASKED, params={"temperature": value}) for value in (1, 1.0))
     assert digest(whole) == digest(pointed)
