@@ -28,6 +28,7 @@ from app.bootstrap.routing import routing
 from app.bootstrap.search import web_search
 from app.bootstrap.server import App, limit_routes, middleware, readiness_of, shell
 from app.bootstrap.stores import logs_of, stores_of
+from app.bootstrap.summaries import summaries
 from app.middleware.in_flight import InFlight
 from app.repositories.idempotency import IdempotencyRows
 from app.routes import docs, metrics
@@ -50,6 +51,7 @@ ROOMS: tuple[Callable[[House], None], ...] = (
     files_room,
     media_room,
     memory,
+    summaries,
     ratings,
     prompt_log,
     cache,

@@ -83,7 +83,7 @@ def chats_of(house: House) -> ChatOrchestrator:
     )
     if house.attachments is not None:
         house.attachments.scribe = Scribe(selector, failover)
-    return ChatOrchestrator(
+    chats = ChatOrchestrator(
         selector,
         Entry(
             Treasury(stores.hot, accounts.spending, away),
@@ -103,3 +103,6 @@ def chats_of(house: House) -> ChatOrchestrator:
         album=Album(house.files),
         cache=house.cache,
     )
+    if house.summarizer is not None:
+        house.summarizer.asks = chats.run
+    return chats

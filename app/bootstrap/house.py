@@ -25,6 +25,7 @@ from app.services.chat.caching import ChatCache
 from app.services.chat.enrichment import Enrichment
 from app.services.chat.health import HealthBoard
 from app.services.chat.learning import Learner
+from app.services.chat.summaries import Summarizer
 from app.services.files.service import FileService
 from app.services.ledger.journal import Journal
 from app.services.ledger.tally import Tally
@@ -60,7 +61,7 @@ class Stores:
 class House:
     """One worker's parts, as far as they are built.
 
-    attachments: the enrichment that looks at files, for the chats to give it a scribe.
+    attachments: the enrichment that looks at files, for the chats to give it a scribe. summarizer: asks by the chats.
 
     enrichments: in the order in which they add to a prompt. listeners: told of each chat after its reply. forgetters:
     told (user id, public id, row id) of each conversation that was deleted. doors: blueprints that rooms bring.
@@ -91,6 +92,7 @@ class House:
     kept_answers: Callable[[str | None], int] = lambda user_id: 0
     enrichments: list[Enrichment] = field(default_factory=list)
     attachments: Attachments | None = None
+    summarizer: Summarizer | None = None
     listeners: list[Callable[[Finished], None]] = field(default_factory=list)
     forgetters: list[Callable[[str, str, str], None]] = field(default_factory=list)
     doors: list[Blueprint] = field(default_factory=list)

@@ -14,8 +14,9 @@ class Finished:
     """row: as it was settled; question: of the new turn; answer: what the caller was sent.
 
     conversation: the row id of the conversation it was stored in, None where none is kept. reason: why the model that
-    answered was chosen, as its attempt says. window: messages of the conversation that went into the prompt.
-    attempts: who was asked. earlier: the question before this one. pictures: the prompt had some to be looked at.
+    answered was chosen, as its attempt says. window: messages of the conversation that went into the prompt; older:
+    there are, or may be, more of it. attempts: who was asked. earlier: the question before this one. pictures: the
+    prompt had some to be looked at.
     """
 
     request: ChatRequest
@@ -28,3 +29,4 @@ class Finished:
     attempts: tuple[Attempt, ...] = ()
     earlier: StoredMessage | None = None
     pictures: bool = False
+    older: bool = False

@@ -17,7 +17,8 @@ class Wishes:
     attachments: ids of the caller's files. template: id of the version that the message was made from.
     picture: whether an answer is wanted as a picture (`mode` of the short door); as_bytes: that is handed over and not
     kept among the caller's files. transcript: whether what is said in the recording of its message is to be written
-    down. vectors: whether each message is wanted as a vector.
+    down. vectors: whether each message is wanted as a vector. errand: whether the house asks by itself, after a reply,
+    on the caller's account.
     """
 
     cache: CacheWish = "default"
@@ -29,6 +30,7 @@ class Wishes:
     as_bytes: bool = False
     transcript: bool = False
     vectors: bool = False
+    errand: bool = False
 
 
 NO_WISHES = Wishes()

@@ -38,6 +38,7 @@ class Conversation(Base):
     message_count: Mapped[int] = mapped_column(default=0, server_default="0")
     template_version: Mapped[str | None] = mapped_column(Id)
     summary: Mapped[str | None] = mapped_column(Words)
+    summary_until: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

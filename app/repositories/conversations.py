@@ -139,7 +139,7 @@ class Conversations:
         bury = (
             update(Conversation)
             .where(_live(user_id, public_id))
-            .values(deleted_at=now, title="", summary=None, message_count=0)
+            .values(deleted_at=now, title="", summary=None, summary_until=None, message_count=0)
             .returning(Conversation.id)
         )
 

@@ -46,7 +46,9 @@ def tell(gateway: Gateway, message: str, headers: dict[str, str] | None = None, 
 
 
 def last_prompt(gateway: Gateway) -> str:
-    return str([call for call in gateway.upstream.log() if call["method"] == "POST"][-1]["body"])
+    """Of a chat: summaries are asked for after replies."""
+    said = [str(call["body"]) for call in gateway.upstream.log() if call["method"] == "POST"]
+    return [body for body in said if "You keep the notes" not in body][-1]
 
 
 def test_what_was_said_in_another_conversation_is_remembered_where_it_is_asked_for(keeper: Gateway) -> None:

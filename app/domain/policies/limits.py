@@ -27,3 +27,13 @@ def bounds_of(
         Bound("model", model.id, Limits(model.rpm, model.tpm) if limited else UNLIMITED),
     )
     return tuple(bound for bound in all_of_them if bound.limits != UNLIMITED or bound.budget is not None)
+
+
+def for_errand(bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
+    """The same for what the house asks by itself: its tokens and its money count, but it is no request of the
+    caller's."""
+    counted = (
+        replace(bound, limits=replace(bound.limits, rpm=None, concurrency=None)) if bound.scope != "model" else bound
+        for bound in bounds
+    )
+    return tuple(bound for bound in counted if bound.limits != UNLIMITED or bound.budget is not None)

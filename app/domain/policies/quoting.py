@@ -21,6 +21,7 @@ _SPACES = re.compile(r"\s+")
 _MEMORIES = re.compile(r"<(?=\s*/?\s*memories\b)", re.IGNORECASE)
 _NOTES = re.compile(r"<(?=\s*/?\s*notes\b)", re.IGNORECASE)
 _PAGES = re.compile(r"<(?=\s*/?\s*page\b)", re.IGNORECASE)
+_ANY_MARK = re.compile(r"<(?=\s*/?\s*(?:exchanges|file|memories|notes|page|summary)\b)", re.IGNORECASE)
 _MARKS = re.compile(r"<(?=\s*/?\s*file\b)", re.IGNORECASE)
 
 
@@ -57,6 +58,12 @@ def quoted_page(number: int, title: str, url: str, text: str) -> str:
     inside = _PAGES.sub("‹", HIDDEN.sub("", text))
     address = plain_name(url, LONGEST_ADDRESS)
     return f'<page number="{number}" title="{plain_name(title)}" url="{address}">\n{inside}\n</page>'
+
+
+def quoted_as(mark: str, lead: str, text: str) -> str:
+    """A text between marks of this name, where it can write none of ours. lead: what it is, in our words."""
+    inside = _ANY_MARK.sub("‹", HIDDEN.sub("", text))
+    return f"{lead}\n<{mark}>\n{inside}\n</{mark}>"
 
 
 def plain_name(name: str, longest: int = LONGEST_NAME) -> str:

@@ -12,6 +12,7 @@ from app.domain.catalogue import Candidate, Model
 from app.domain.errors import DomainError, Unavailable
 from app.domain.hot import Admission, Epochs
 from app.domain.policies.lease import answer_tokens, budget_spent, lease_price
+from app.domain.policies.limits import for_errand
 from app.domain.policies.tokens import Count, estimate_prompt
 from app.services.chat.run import ChatRun
 from app.services.ledger.away import AwayAdmission
@@ -59,6 +60,8 @@ class Entry:
         full: DomainError | None = None
         for place, candidate in enumerate(candidates):
             bounds = self._bounds.of(chat.request.caller, candidate.model)
+            if chat.request.wishes.errand:
+                bounds = for_errand(bounds)
             try:
                 _check_price(candidate, bounds, chat.created_at.date())
                 self._ask(chat, candidate.model, bounds)

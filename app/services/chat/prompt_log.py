@@ -45,8 +45,10 @@ class PromptLog:
         return self._writer.lost
 
     def finished(self, ended: Finished) -> None:
-        """Put down what was answered; a chat that got no answer leaves nothing."""
+        """Put down what was answered; a chat that got no answer, or that nobody asked, leaves nothing."""
         row = ended.row
+        if ended.request.wishes.errand:
+            return
         if not ended.answer and row.state != "complete":
             return
         self._put(

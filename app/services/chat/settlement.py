@@ -246,6 +246,7 @@ def _finished(chat: ChatRun, row: LedgerRow) -> Finished:
         attempts=tuple(chat.attempts),
         earlier=next((said for said in reversed(chat.window) if said.role == "user"), None),
         pictures=_sees(chat),
+        older=chat.older,
     )
 
 
