@@ -20,7 +20,7 @@ from app.transport.guarded import Guard
 from app.transport.resolver import Resolver
 from app.utils.cancel import Cancel
 from app.utils.children import Children, Limits
-from tests.unit.transport.fixtures import Start, start, within_time  # noqa: F401
+from tests.unit.transport.fixtures import Start, start, wait_for, within_time  # noqa: F401
 from tests.unit.transport.hostile import answer, says, silent
 from tests.unit.transport.names import Names, loopback_is_public
 
@@ -65,7 +65,9 @@ def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
     folder: Path = tmp_path_factory.mktemp("pages")
     made = Children("app.jobs.web_pages", Limits(seconds=4, memory_mb=768), folder, size=2)
     yield made
+    pids = made.pids
     made.close()
+    assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
     assert not list(folder.glob("*"))
 
 
