@@ -103,7 +103,7 @@ class House:
 
     def ended(self, *, older: bool = True, ref: ConversationRef | None = REF) -> None:
         asked = request("hello", ref=ref)
-        self.writer.ended(Finished(asked, row(asked.prompt_id), "hello", "hi", "home", None, 4, older))
+        self.writer.ended(Finished(asked, row(asked.prompt_id), "hello", "hi", "home", None, 4, older=older))
         while self.later:
             work, args = self.later.pop(0)
             work(*args)
