@@ -50,6 +50,10 @@ class Model:
         return self.active and self.unavailable is None
 
     @property
+    def may_see(self) -> bool:
+        return "image" in self.inputs or not self.abilities_known
+
+    @property
     def surely_uses_tools(self) -> bool:
         """Enough to offer it one that its caller has not asked for."""
         return self.tools and self.abilities_known

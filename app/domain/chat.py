@@ -14,6 +14,8 @@ ChatRole = Literal["system", "developer", "user", "assistant", "tool"]
 Door = Literal["app", "openai", "short"]
 #: What a request wants of a model: words, a picture, what was said in a recording, or texts as vectors.
 Work = Literal["chat", "picture", "transcript", "embedding"]
+#: Where a file of a prompt comes from, see FilePart.
+FileOf = Literal["now", "again", "earlier", "drawn"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -25,10 +27,11 @@ class TextPart:
 @dataclass(frozen=True, slots=True)
 class ImagePart:
     """url: a `data:` URL; an `https:` one is fetched by us before a provider sees it. detail: OpenAI's low, high,
-    auto."""
+    auto. instead: what a model that does not see is told in its place; None where one must see to be asked."""
 
     url: str
     detail: str | None = None
+    instead: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class FilePart:
 
     Given by one of: id, of a file that the caller keeps; data; path, on this machine as long as the request lasts.
     name: as its sender gave it. content_type: by its content, None where it is not known yet. field: what an error
-    names. seconds: of a recording, about.
+    names. seconds: of a recording, about. of: this turn, the question that is asked again, an earlier turn, or the
+    answer before it, which drew it; what cannot be had of the latter three is told and no error.
     """
 
     field: str
@@ -55,6 +59,7 @@ class FilePart:
     name: str = ""
     content_type: str | None = None
     seconds: int = 0
+    of: FileOf = "now"
 
     @property
     def shows_pictures(self) -> bool:
@@ -138,7 +143,8 @@ class ChatRequest:
     @property
     def wants_images(self) -> bool:
         return any(
-            isinstance(part, ImagePart) or (isinstance(part, FilePart) and part.shows_pictures)
+            (isinstance(part, ImagePart) and part.instead is None)
+            or (isinstance(part, FilePart) and part.shows_pictures)
             for m in self.messages
             if isinstance(m.content, tuple)
             for part in m.content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,3 +44,13 @@ class Seen:
     @property
     def text(self) -> str:
         return "\n\n".join(page.text for page in self.pages)
+
+
+def spread(pictures: Sequence[Picture], most: int) -> tuple[Picture, ...]:
+    """At most so many of them, evenly from the first to the last."""
+    count = len(pictures)
+    if count <= most:
+        return tuple(pictures)
+    if most < 2:
+        return tuple(pictures[:most])
+    return tuple(pictures[round(i * (count - 1) / (most - 1))] for i in range(most))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -76,11 +77,11 @@ class Conversations:
             row_id = session.scalar(select(Conversation.id).where(_live(user_id, public_id)))
             if row_id is None:
                 return None
-            query = select(*_MESSAGE).where(Message.conversation_id == row_id)
+            query = select(*_MESSAGE, Message.attachments, Message.images).where(Message.conversation_id == row_id)
             if before is not None:
                 query = query.where(Message.prompt_id < before)
             rows = session.execute(query.order_by(*_NEWEST).limit(limit)).all()
-            return row_id, tuple(_stored(row) for row in reversed(rows))
+            return row_id, tuple(_with_files(row) for row in reversed(rows))
 
         return self._database.read(work)
 
@@ -109,17 +110,18 @@ class Conversations:
             raise _unknown()
         return _summary(row)
 
-    def question(self, user_id: str, public_id: str, prompt_id: str) -> str:
-        """What was asked in that exchange. Raises NotFound where the conversation has none such."""
+    def question(self, user_id: str, public_id: str, prompt_id: str) -> tuple[str, tuple[str, ...]]:
+        """What was asked in that exchange, and the ids of its files. Raises NotFound where the conversation has none
+        such."""
         query = (
-            select(Message.content)
+            select(Message.content, Message.attachments)
             .join(Conversation, Conversation.id == Message.conversation_id)
             .where(_live(user_id, public_id), Message.prompt_id == prompt_id, Message.role == "user")
         )
-        content = self._database.read(lambda session: session.scalar(query))
-        if content is None:
+        row = self._database.read(lambda session: session.execute(query).first())
+        if row is None:
             raise NotFound("There is no such exchange in this conversation.", field="replaces")
-        return content
+        return row.content, _ids(row.attachments) or ()
 
     def rename(self, user_id: str, public_id: str, title: str) -> ConversationSummary:
         """Raises NotFound, and InvalidRequest for a title that is empty or too long."""
@@ -232,6 +234,17 @@ def _summary(row: AnyRow) -> ConversationSummary:
 
 def _stored(row: AnyRow) -> StoredMessage:
     return StoredMessage(*row[:8])
+
+
+def _with_files(row: AnyRow) -> StoredMessage:
+    stored = _stored(row)
+    if row.attachments is None and row.images is None:
+        return stored
+    return replace(stored, attachments=_ids(row.attachments), images=_ids(row.images))
+
+
+def _ids(files: Any) -> tuple[str, ...] | None:
+    return tuple(one for one in files if isinstance(one, str)) if isinstance(files, list) else None
 
 
 def _with_facts(row: AnyRow) -> HistoryMessage:

@@ -14,8 +14,14 @@ from app.domain.ledger import StoredMessage
 
 def pack(exchange: Sequence[StoredMessage]) -> bytes:
     """`messages tokens json`: what it counts in the window, then its messages, text bit for bit."""
-    rows = [(m.role, m.content, m.tokens, m.created_at, m.model, m.state, m.reasoning) for m in exchange]
+    rows = [_row(message) for message in exchange]
     return b"%d %d %b" % (len(rows), sum(m.tokens for m in exchange), orjson.dumps(rows))
+
+
+def _row(m: StoredMessage) -> tuple[Any, ...]:
+    """Seven fields; with the ids of files nine."""
+    row = (m.role, m.content, m.tokens, m.created_at, m.model, m.state, m.reasoning)
+    return (*row, m.attachments, m.images) if m.attachments or m.images else row
 
 
 def pack_all(messages: Sequence[StoredMessage]) -> Iterator[tuple[str, bytes]]:
@@ -45,10 +51,19 @@ def _body(entry: bytes) -> bytes:
 
 
 def _message(prompt_id: str, row: Any) -> StoredMessage:
-    if not isinstance(row, list) or len(row) != 7:
+    if not isinstance(row, list) or len(row) not in (7, 9):
         raise ValueError("an entry of another shape")
-    role, content, tokens, created_at, model, state, reasoning = row
+    role, content, tokens, created_at, model, state, reasoning = row[:7]
     if not isinstance(created_at, str):
         raise ValueError("an entry without its time")  # noqa: TRY004 - one kind of fault: it is not ours
     moment = datetime.fromisoformat(created_at)
-    return StoredMessage(prompt_id, role, content, tokens, moment, model, state, reasoning)
+    attachments, images = (_ids(files) for files in row[7:] or (None, None))
+    return StoredMessage(
+        prompt_id, role, content, tokens, moment, model, state, reasoning, attachments=attachments, images=images
+    )
+
+
+def _ids(files: Any) -> tuple[str, ...] | None:
+    if files is not None and not (isinstance(files, list) and all(isinstance(one, str) for one in files)):
+        raise ValueError("an entry with files of another shape")
+    return None if files is None else tuple(files)

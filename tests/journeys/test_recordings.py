@@ -204,6 +204,14 @@ def test_a_model_that_hears_gets_the_recording_itself(gateway: Gateway) -> None:
     assert (sent["mimeType"], base64.b64decode(sent["data"])) == ("audio/wav", SOUND)
 
 
+def test_a_recording_is_written_down_once_for_a_conversation(gateway: Gateway) -> None:
+    talk = gateway.say("What is said?", model=GROQ, attachments=[keep(gateway)])["conversation_id"]
+    calls = len(gateway.upstream.log())
+    gateway.say("And who says it?", model=GROQ, conversation_id=talk)
+    (asked,) = gateway.upstream.log()[calls:]
+    assert TEXT in str(asked["body"]["messages"][0])
+
+
 def test_sound_in_a_chat_completion_is_written_down_too(gateway: Gateway) -> None:
     sound = {"type": "input_audio", "input_audio": {"data": base64.b64encode(SOUND).decode(), "format": "wav"}}
     body = {"model": GROQ, "messages": [{"role": "user", "content": [sound, {"type": "text", "text": "What?"}]}]}

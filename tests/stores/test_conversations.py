@@ -211,7 +211,7 @@ def test_the_window_is_the_newest_messages_oldest_first(commits: GroupCommit, co
 
 def test_the_old_question_can_be_asked_again(commits: GroupCommit, conversations: Conversations) -> None:
     ids = said(commits, 2)
-    assert conversations.question("user-1", "public-c1", ids[1]) == "q1"
+    assert conversations.question("user-1", "public-c1", ids[1]) == ("q1", ())
     for user, prompt_id in (("user-2", ids[1]), ("user-1", "nothing")):
         with pytest.raises(NotFound):
             conversations.question(user, "public-c1", prompt_id)

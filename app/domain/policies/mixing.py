@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from app.domain.chat import ImagePart, Message, Part, TextPart
+from app.domain.policies.earlier import shows_pictures
 from app.domain.policies.last_turn import with_quoted
 from app.domain.policies.quoting import quoted_notes
 
@@ -59,13 +60,13 @@ def to_think(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 def to_describe(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The last turn that has pictures, with the task to say what they show."""
-    turn = next(message for message in reversed(messages) if _pictures(message))
+    turn = next(message for message in reversed(messages) if shows_pictures(message))
     return (Message("system", DESCRIBE), replace(turn, role="user", name=None))
 
 
 def without_pictures(messages: tuple[Message, ...], description: str) -> tuple[Message, ...]:
     """The prompt for a model that does not see; the last pictures' description stands in their turn."""
-    seeing = [index for index, message in enumerate(messages) if _pictures(message)]
+    seeing = [index for index, message in enumerate(messages) if shows_pictures(message)]
     out = list(messages)
     for index in seeing:
         said = quoted_notes("What the pictures show", description) if index == seeing[-1] else "[a picture]"
@@ -78,10 +79,6 @@ def with_notes(messages: tuple[Message, ...], notes: str) -> tuple[Message, ...]
     return with_quoted(messages, quoted_notes("Notes of a colleague who has thought about this", notes))
 
 
-def _pictures(message: Message) -> bool:
-    return isinstance(message.content, tuple) and any(isinstance(part, ImagePart) for part in message.content)
-
-
 def _texts(message: Message) -> tuple[Part, ...]:
     content = message.content if isinstance(message.content, tuple) else ()
-    return tuple(part for part in content if not isinstance(part, ImagePart))
+    return tuple(part for part in content if not isinstance(part, ImagePart) or part.instead is not None)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from app.domain.chat import AudioPart, FilePart, ImagePart, Message, Part, TextPart
-from app.domain.errors import InvalidRequest, NotFound, UnsupportedMedia
+from app.domain.errors import DomainError, InvalidRequest, NotFound, UnsupportedMedia
 from app.domain.events import Notice, Silence
-from app.domain.media import Seen, TextPage
+from app.domain.files import StoredFile
+from app.domain.media import Seen, TextPage, spread
+from app.domain.policies.earlier import GONE, before_words
 from app.domain.policies.quoting import clock, plain_name
 from app.domain.policies.sound import HEAD, seconds_of
 from app.domain.policies.tokens import BYTES_A_TOKEN
 from app.services.chat.documents import MOST_PICTURES, Documents, Room, Waiting, silences
+from app.services.chat.earlier_files import EarlierFiles, in_turn, is_past, past_ids, unread
 from app.services.chat.run import ChatRun
 from app.services.chat.scribe import Scribe
 from app.services.files.service import FileService
@@ -24,6 +29,8 @@ from app.services.media.media import Media
 from app.services.media.passages import Passages
 from app.utils.cancel import Cancel
 from app.utils.pools import ThreadLane
+
+log = logging.getLogger(__name__)
 
 MOST_TOKENS, LEAST_TOKENS = 60_000, 1_000
 """Tokens of text that files may bring into one prompt; and what they may bring however full it is."""
@@ -60,28 +67,53 @@ class Attachments:
 
     def wanted(self, chat: ChatRun) -> bool:
         request = chat.request
-        return bool(request.wishes.attachments) or any(
-            type(message.content) is tuple and any(type(part) is not TextPart for part in message.content)
-            for message in request.messages
+        return (
+            chat.carries
+            or bool(request.wishes.attachments)
+            or any(
+                type(message.content) is tuple and any(type(part) is not TextPart for part in message.content)
+                for message in request.messages
+            )
         )
 
     def enrich(self, chat: ChatRun, cancel: Cancel) -> Iterator[Notice | Silence]:
-        """Raises what `Media.look` does, and NotFound for a file that is not the caller's."""
+        """Raises what `Media.look` does, and NotFound for a file that is not the caller's. What cannot be had of an
+        earlier turn's files is told to the model, and is no error."""
         window = chat.plan.candidates[0].model.context_window or UNKNOWN_WINDOW
         tokens = max(LEAST_TOKENS, min(MOST_TOKENS, window // 2 - chat.prompt_tokens))
         room = Room(tokens * BYTES_A_TOKEN)
-        messages = []
-        for at, message in enumerate(_with_attached(chat)):
-            content = message.content
-            if isinstance(content, tuple):
-                parts: list[Part] = []
-                for index, part in enumerate(content):
-                    field = f"messages[{at}].content[{index}]"
-                    parts += yield from self._shown(part, field, chat, room, cancel)
-                message = replace(message, content=tuple(parts))
-            messages.append(message)
-        chat.set_prompt(tuple(messages))
+        messages = _with_attached(chat)
+        past: EarlierFiles | None = None
+        parts: dict[tuple[int, int], tuple[Part, ...]] = {}
+        for at, index, part in in_turn(messages):
+            if isinstance(part, FilePart) and is_past(part):
+                past = past or EarlierFiles(chat, self._named(chat, messages), room)
+                parts[at, index] = yield from self._again(part, chat, past, cancel)
+            else:
+                parts[at, index] = yield from self._shown(part, f"messages[{at}].content[{index}]", chat, room, cancel)
+        chat.set_prompt(tuple(_put_together(at, message, parts) for at, message in enumerate(messages)))
+        if past is not None and past.left_out:
+            room.tell(f"{past.left_out} files of earlier turns were left out: there is no room for them")
         yield from room.notices
+
+    def _named(self, chat: ChatRun, messages: tuple[Message, ...]) -> dict[str, StoredFile]:
+        """The caller's files among those that stood in earlier turns."""
+        ids = list(dict.fromkeys(past_ids(messages)))
+        if self._files is None:
+            return {}
+        return {file.id: file for file in self._files.some(chat.request.caller.user_id, ids)}
+
+    def _again(self, part: FilePart, chat: ChatRun, past: EarlierFiles, cancel: Cancel) -> Waiting:
+        given = past.taken(part)
+        if isinstance(given, TextPart):
+            return (given,)
+        try:
+            return past.placed(given, (yield from self._file(given, chat, past.room, cancel)))
+        except DomainError as fault:
+            if cancel.reason is not None:
+                raise
+            log.debug("an earlier file is left out: %s", fault.message, extra={"request_id": chat.request.prompt_id})
+            return (unread(given.name, "which cannot be read now"),)
 
     def _shown(self, part: Part, field: str, chat: ChatRun, room: Room, cancel: Cancel) -> Waiting:
         if isinstance(part, ImagePart):
@@ -90,10 +122,21 @@ class Attachments:
             return (yield from self._sound(part, f"{field}.input_audio", chat, room, cancel))
         if not isinstance(part, FilePart):
             return (part,)
-        with self._opened(part, chat.request.caller.user_id) as given:
-            if (given.content_type or "").startswith("audio/"):
-                return (yield from self._recording(given, chat, room, cancel))
-            seen = yield from silences(lambda: self._look(given, chat, cancel))
+        try:
+            return (yield from self._file(part, chat, room, cancel))
+        except NotFound:
+            if part.of != "again":
+                raise
+            return (TextPart(GONE),)
+
+    def _file(self, given: FilePart, chat: ChatRun, room: Room, cancel: Cancel) -> Waiting:
+        """given: with its content type where that is known; its bytes are then not opened if they were seen before."""
+        seen = self._seen_before(given, chat)
+        if seen is None:
+            with self._opened(given, chat.request.caller.user_id) as given:
+                if (given.content_type or "").startswith("audio/"):
+                    return (yield from self._recording(given, chat, room, cancel))
+                seen = yield from silences(partial(self._look, given, chat, cancel))
         if seen.kind != "document":
             return _pictures(given, seen, room)
         for notice in seen.notices:
@@ -146,19 +189,27 @@ class Attachments:
             raise UnsupportedMedia("no model here hears, and recordings are not written down here", field=given.field)
         part = replace(given, seconds=seconds_of(content[:HEAD], len(content)))
         text = yield from self.scribe.written(chat, part, cancel)
+        if given.id is not None:
+            self._media.keep_words(given.id, text, owner=_owner(chat), content_type=given.content_type or "")
         return (yield from self._documents.quoted(given, (TextPage(text),), chat, room))
 
     def _look(self, given: FilePart, chat: ChatRun, cancel: Cancel) -> Seen:
-        caller, source = chat.request.caller, given.path or given.data
+        source = given.path or given.data
         if source is None:
             raise InvalidRequest("the file is empty", field=given.field)
         return self._media.look(
             source,
-            owner=None if caller.is_guest else caller.user_id,
+            owner=_owner(chat),
             content_type=given.content_type,
             field=given.field,
+            same=given.id,
             cancel=cancel,
         )
+
+    def _seen_before(self, given: FilePart, chat: ChatRun) -> Seen | None:
+        if given.id is None or given.content_type is None:
+            return None
+        return self._media.again(given.id, owner=_owner(chat), content_type=given.content_type)
 
     @contextmanager
     def _opened(self, part: FilePart, user_id: str) -> Iterator[FilePart]:
@@ -185,13 +236,23 @@ def _with_attached(chat: ChatRun) -> tuple[Message, ...]:
         return prompt
     files = tuple(FilePart(f"attachments[{index}]", id=file_id) for index, file_id in enumerate(ids))
     last = max(index for index, message in enumerate(prompt) if message.role == "user")
-    said = prompt[last].content
-    words = said if isinstance(said, tuple) else (TextPart(said or ""),)
-    return (*prompt[:last], replace(prompt[last], content=(*files, *words)), *prompt[last + 1 :])
+    return (*prompt[:last], before_words(files, prompt[last]), *prompt[last + 1 :])
+
+
+def _put_together(at: int, message: Message, parts: dict[tuple[int, int], tuple[Part, ...]]) -> Message:
+    if not isinstance(message.content, tuple):
+        return message
+    return replace(message, content=tuple(part for i in range(len(message.content)) for part in parts[at, i]))
+
+
+def _owner(chat: ChatRun) -> str | None:
+    """For whom what is seen is kept."""
+    caller = chat.request.caller
+    return None if caller.is_guest else caller.user_id
 
 
 def _pictures(given: FilePart, seen: Seen, room: Room) -> tuple[Part, ...]:
-    shown = seen.pictures[: room.pictures]
+    shown = spread(seen.pictures, room.pictures) if seen.kind == "video" else seen.pictures[: room.pictures]
     name = f' "{plain_name(given.name)}"' if given.name else ""
     if len(shown) < len(seen.pictures):
         room.tell(f"only {MOST_PICTURES} pictures and frames of all files were given to the model")

@@ -14,6 +14,7 @@ from app.domain.chat import ProviderCall
 from app.domain.errors import BudgetExceeded, DomainError, ProviderFault
 from app.domain.events import ChatEvent, Delta, Finish, Notice, Picture, Restart, Silence, Skipped, Vectors
 from app.domain.policies import retry
+from app.domain.policies.earlier import shown_to
 from app.domain.policies.retry import Situation, Step
 from app.domain.policies.tokens import estimate_prompt
 from app.domain.sound import Heard
@@ -138,11 +139,12 @@ class Failover:
     def _try(self, run: ChatRun, attempt: RunningAttempt, cancel: Cancel, timing: Timing) -> Iterator[ChatEvent]:
         candidate, request, rescue = attempt.turn.candidate, run.request, attempt.rescue
         model, work = candidate.model, run.plan.work
+        prompt = shown_to(run.prompt, sees=model.may_see)
         call = ProviderCall(
             model_name=model.name,
             base_url=model.base_url or self._catalogue.snapshot().providers[model.integration].base_url,
             secret=attempt.turn.credential.secret or None,
-            messages=run.prompt if rescue is None else rescue.prompt(run.prompt),
+            messages=prompt if rescue is None else rescue.prompt(prompt),
             # A model that may still be down shows in a stream, within moments, that it is not; and a stream can be
             # cut where the money ends.
             stream=work == "chat" and (request.stream or attempt.turn.ticket.probes or run.must_be_cuttable(model)),

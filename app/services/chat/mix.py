@@ -7,10 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 
 from app.domain.catalogue import Candidate, Plan
-from app.domain.chat import ImagePart, Message
+from app.domain.chat import Message
 from app.domain.errors import BudgetExceeded, DomainError, Unauthorized, UnsupportedMedia
 from app.domain.events import Attempt, AttemptStarted, ChatEvent, Delta, Notice, Restart, Silence
 from app.domain.policies import mixing
+from app.domain.policies.earlier import shows_pictures
 from app.services.catalogue.snapshot import AUTO
 from app.services.chat.failover import Failover
 from app.services.chat.run import ChatRun
@@ -125,8 +126,8 @@ class Mix:
 
 
 def _sees(candidate: Candidate) -> bool:
-    return "image" in candidate.model.inputs or not candidate.model.abilities_known
+    return candidate.model.may_see
 
 
 def _shows_pictures(messages: tuple[Message, ...]) -> bool:
-    return any(isinstance(part, ImagePart) for m in messages if isinstance(m.content, tuple) for part in m.content)
+    return any(shows_pictures(message) for message in messages)

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from app.domain.caller import Caller
 from app.domain.chat import ChatRequest
-from app.domain.errors import DomainError, InternalError, Unavailable
+from app.domain.errors import DomainError, InternalError, Unavailable, UnsupportedMedia
 from app.domain.events import Accepted, AttemptStarted, CacheLook, ChatEvent, Delta, Failed
 from app.domain.ledger import State
+from app.domain.policies.earlier import for_all, shows_pictures
 from app.domain.policies.ending import state_of
 from app.domain.policies.mixing import is_mix
 from app.services.chat.album import Album
@@ -123,9 +124,24 @@ class ChatOrchestrator:
             if room.wanted(chat):
                 yield from room.enrich(chat, cancel)
         if chat.prompt is not chat.request.messages and not chat.request.wants_images:
-            asked = replace(chat.request, messages=chat.prompt)
-            if asked.wants_images:
-                chat.plan = self._selector.plan(asked)
+            self._plan_anew(chat)
+
+    def _plan_anew(self, chat: ChatRun) -> None:
+        """The prompt has pictures that the request does not have: somebody who sees is to answer. Where nobody may,
+        those of earlier turns are only told of; a drawing needs none of them."""
+        asked = replace(chat.request, messages=chat.prompt)
+        if not asked.wants_images:
+            return
+        try:
+            plan = self._selector.plan(asked)
+        except UnsupportedMedia:
+            question = next(message for message in reversed(chat.prompt) if message.role == "user")
+            if not chat.carries or shows_pictures(question):
+                raise
+            chat.set_prompt(for_all(chat.prompt))
+            return
+        window = chat.admitted.window if chat.admitted else None
+        chat.plan = plan if window is None else self._selector.affine(asked, plan, window.model)
 
     def _call(self, chat: ChatRun, cancel: Cancel) -> Iterator[ChatEvent]:
         pieces = 0

@@ -9,12 +9,11 @@ from app.domain.chat import ConversationRef, Message, text_of
 from app.domain.errors import NotFound, Unavailable
 from app.domain.hot import HotWindow
 from app.domain.ledger import StoredMessage
+from app.domain.policies import earlier
 from app.domain.policies import window as windows
 from app.services.chat.run import ChatRun
 from app.utils.ids import new_id
 
-#: An answer that was a picture and no word, in later prompts: providers refuse an empty one.
-DRAWN = "(a picture)"
 FULL = 0.9
 """The share of the window's tokens past which it is taken for cut: an exchange that does not fit leaves some free."""
 
@@ -27,8 +26,8 @@ class ConversationReads(Protocol):
 
         before: only exchanges older than this prompt_id."""
 
-    def question(self, user_id: str, public_id: str, prompt_id: str) -> str:
-        """What was asked in that exchange; raises NotFound."""
+    def question(self, user_id: str, public_id: str, prompt_id: str) -> tuple[str, tuple[str, ...]]:
+        """What was asked in that exchange, and the ids of its files; raises NotFound."""
 
 
 class Recall:
@@ -52,6 +51,7 @@ class Recall:
         if ref is not None and ref.replaces is not None:
             messages = self._asked_again(run, ref.public_id, ref.replaces)
         prompt = _with_window(messages, run.window)
+        run.carries = bool(run.attachments) or any(stored.attachments or stored.images for stored in run.window)
         run.question = _last_user_text(prompt)
         if prompt is request.messages:
             run.prompt = prompt
@@ -91,12 +91,15 @@ class Recall:
         run.older = len(run.window) < len(messages)
 
     def _asked_again(self, run: ChatRun, public_id: str, replaces: str) -> tuple[Message, ...]:
-        """The new turn in the place of an old one; without a new message the old question."""
-        question = self._conversations.question(run.request.caller.user_id, public_id, replaces)
+        """The new turn in the place of an old one; without a new message the old question, with its files unless there
+        are new ones."""
+        question, files = self._conversations.question(run.request.caller.user_id, public_id, replaces)
         messages = run.request.messages
         if any(message.role == "user" for message in messages):
             return messages
-        return (*messages, Message("user", question))
+        if not run.request.wishes.attachments:
+            run.attachments = files
+        return (*messages, earlier.asked_again(question, run.attachments))
 
     def _is_full(self, window: Sequence[StoredMessage]) -> bool:
         """Whether Redis, which keeps no more than is sent, has dropped what was before, as far as can be told."""
@@ -119,8 +122,8 @@ def _with_window(messages: tuple[Message, ...], window: tuple[StoredMessage, ...
     lead = 0
     while lead < len(messages) and messages[lead].role in ("system", "developer"):
         lead += 1
-    before = tuple(Message(stored.role, stored.content or DRAWN) for stored in window)
-    return (*messages[:lead], *before, *messages[lead:])
+    before, owed = earlier.turns(window)
+    return (*messages[:lead], *before, *earlier.before_first_question(owed, messages[lead:]))
 
 
 def _last_user_text(messages: Sequence[Message]) -> str:

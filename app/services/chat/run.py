@@ -46,6 +46,7 @@ class ChatRun:
     cached: the answer was kept from an earlier request, or another who asks the same pays for it. shared: others may
     hear its call, which leaves its own trail. offer: to be called once its answer is durable: it may be kept.
     cache_hit: what came of asking the cache, None where it was not asked.
+    carries: files of earlier turns stand in the prompt; attachments: ids of those of a question that is asked again.
     sources: what the prompt was given to answer from; images: ids of the files that were drawn.
     tool: ours, that the next attempts offer to models which use tools.
     transcript: what the caller was sent; own: what the present attempt has said, the same object unless it rescues.
@@ -65,6 +66,8 @@ class ChatRun:
     unsure: bool = False
     window: tuple[StoredMessage, ...] = ()
     older: bool = False
+    carries: bool = False
+    attachments: tuple[str, ...] = ()
     rebuilt: tuple[StoredMessage, ...] | None = None
     prompt: tuple[Message, ...] = ()
     prompt_tokens: int = 0

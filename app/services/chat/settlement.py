@@ -164,7 +164,7 @@ class Settlement:
             chat.question,
             estimate(chat.question),
             chat.created_at,
-            attachments=chat.request.wishes.attachments or None,
+            attachments=chat.request.wishes.attachments or chat.attachments or None,
         )
         answer = StoredMessage(
             prompt_id,

@@ -9,6 +9,7 @@ from typing import Final
 from app.domain.chat import ToolCall
 from app.domain.errors import DomainError, ProviderFault, Unavailable
 from app.domain.events import Notice, Silence
+from app.domain.policies.earlier import DRAWN
 from app.domain.policies.last_turn import with_quoted
 from app.domain.policies.mixing import is_mix
 from app.domain.policies.quoting import lead_of_pages, quoted_page
@@ -18,7 +19,6 @@ from app.domain.policies.search_tool import DEFINITION, queries_of
 from app.domain.policies.tokens import BYTES_A_TOKEN
 from app.domain.wishes import Source
 from app.services.chat.own_tool import OwnTool
-from app.services.chat.recall import DRAWN
 from app.services.chat.run import ChatRun
 from app.services.search.service import Found, WebSearch
 from app.transport.stoppable import stoppable

@@ -64,13 +64,15 @@ class Media:
         content_type: str | None = None,
         max_chars: int = MAX_CHARS,
         field: str = "file",
+        same: str | None = None,
         cancel: Cancel | None = None,
     ) -> Seen:
         """What a model can be shown of a file: a picture's or a video's pictures, a document's text.
 
         owner: for whom what was made is kept, so that nobody learns by the time it takes what others have sent; None
-        keeps nothing. content_type: as `type_of` told it. field: what an error names. Raises InvalidRequest for what
-        is broken, UnsupportedMedia, TooLarge, Overloaded where too many wait, Unavailable where it was stopped.
+        keeps nothing. content_type: as `type_of` told it. field: what an error names. same: a name that this content
+        alone ever has, for `again`. Raises InvalidRequest for what is broken, UnsupportedMedia, TooLarge, Overloaded
+        where too many wait, Unavailable where it was stopped.
         """
         try:
             kind = content_type or self.type_of(source)
@@ -81,10 +83,27 @@ class Media:
             if seen is None:
                 seen = self._seen(source, kind, max_chars, cancel)
                 self._keep(key, seen)
+            if key is not None and same is not None:
+                self._put(self._name(same, str(owner), kind), {"as": key}, [])
         except DomainError as fault:
             fault.field = fault.field or field
             raise
         return seen
+
+    def again(self, same: str, *, owner: str | None, content_type: str) -> Seen | None:
+        """What was seen before in the content of this name, without a look at it; None where that is not known."""
+        if owner is None:
+            return None
+        name = self._name(same, owner, content_type)
+        found = self._lane.run(lambda: self._kept.get(name))
+        if found is not None and "as" in found[0]:
+            return self._known(str(found[0]["as"]))
+        return _seen_of(found)
+
+    def keep_words(self, same: str, text: str, *, owner: str | None, content_type: str) -> None:
+        """What is said in a recording, for `again`."""
+        if owner is not None:
+            self._keep(self._name(same, owner, content_type), Seen("document", pages=(TextPage(text),)))
 
     def read_document(self, path: Path, content_type: str, max_chars: int) -> str:
         """The text of a document or of what stands in a picture. Raises as `look` does."""
@@ -145,18 +164,11 @@ class Media:
 
         return self._lane.run(digest)
 
+    def _name(self, same: str, owner: str, kind: str) -> str:
+        return hashlib.sha256(f"{_VERSION} {owner} {kind} {self._frames} as {same}".encode()).hexdigest()
+
     def _known(self, key: str | None) -> Seen | None:
-        found = None if key is None else self._lane.run(lambda: self._kept.get(key))
-        if found is None:
-            return None
-        record, blobs = found
-        try:
-            shown = zip(blobs, record.pop("shown"), strict=True)
-            pictures = tuple(Picture(blob, mime, at) for blob, (mime, at) in shown)
-            pages = tuple(TextPage(**page) for page in record.pop("pages"))
-            return Seen(pictures=pictures, pages=pages, notices=tuple(record.pop("notices")), **record)
-        except (KeyError, TypeError, ValueError):
-            return None  # written by another version
+        return None if key is None else _seen_of(self._lane.run(lambda: self._kept.get(key)))
 
     def _keep(self, key: str | None, seen: Seen) -> None:
         if key is None:
@@ -164,10 +176,26 @@ class Media:
         record = asdict(replace(seen, pictures=()))
         del record["pictures"]
         record["shown"] = [(picture.mime, picture.at) for picture in seen.pictures]
+        self._put(key, record, [picture.data for picture in seen.pictures])
+
+    def _put(self, key: str, record: dict[str, Any], blobs: list[bytes]) -> None:
         try:
-            self._lane.run(lambda: self._kept.put(key, record, [picture.data for picture in seen.pictures]))
+            self._lane.run(lambda: self._kept.put(key, record, blobs))
         except OSError as full:
             log.warning("what was seen in a file could not be kept: %s", full.strerror)
+
+
+def _seen_of(found: tuple[dict[str, Any], list[bytes]] | None) -> Seen | None:
+    if found is None:
+        return None
+    record, blobs = found
+    try:
+        shown = zip(blobs, record.pop("shown"), strict=True)
+        pictures = tuple(Picture(blob, mime, at) for blob, (mime, at) in shown)
+        pages = tuple(TextPage(**page) for page in record.pop("pages"))
+        return Seen(pictures=pictures, pages=pages, notices=tuple(record.pop("notices")), **record)
+    except (KeyError, TypeError, ValueError):
+        return None  # written by another version
 
 
 def _pictures(answer: dict[str, Any], folder: Path) -> Seen:

@@ -216,12 +216,12 @@ class Shelf:
         messages = [m for m in self.conversations[public_id] if before is None or m.prompt_id < before]
         return f"row-{public_id}", tuple(messages[-limit:])
 
-    def question(self, user_id: str, public_id: str, prompt_id: str) -> str:
+    def question(self, user_id: str, public_id: str, prompt_id: str) -> tuple[str, tuple[str, ...]]:
         from app.domain.errors import NotFound
 
         for message in self.conversations.get(public_id, ()):
             if message.prompt_id == prompt_id and message.role == "user":
-                return message.content
+                return message.content, message.attachments or ()
         raise NotFound("no such exchange", field="replaces")
 
 

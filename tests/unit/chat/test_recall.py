@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from app.domain.chat import ConversationRef, Message
+from app.domain.chat import ConversationRef, FilePart, Message, TextPart
 from app.domain.errors import NotFound, Unavailable
 from app.domain.hot import HotWindow
 from app.domain.policies.tokens import estimate_prompt
@@ -111,6 +113,21 @@ def test_replaces_without_a_message_asks_the_old_question() -> None:
     run = filled(Shelf(c1=(*ONE, *TWO)), ref, messages=(Message("system", "be brief"),))
     assert sent(run) == ["system: be brief", "user: question 1", "assistant: answer 1", "user: question 2"]
     assert run.question == "question 2"
+
+
+def test_replaces_without_a_message_brings_the_old_questions_files() -> None:
+    shelf = Shelf(c1=(*ONE, replace(TWO[0], attachments=("f",)), TWO[1]))
+    ref = ConversationRef("c1", must_exist=True, replaces="p2")
+    run = filled(shelf, ref, messages=())
+    assert run.prompt[-1] == Message("user", (FilePart("attachments", id="f", of="again"), TextPart("question 2")))
+    assert (run.question, run.attachments, run.carries) == ("question 2", ("f",), True)
+
+
+def test_files_of_the_window_are_noted() -> None:
+    assert not filled(Shelf(c1=ONE), EXISTING).carries
+    run = filled(Shelf(c1=(replace(ONE[0], attachments=("f",)), ONE[1])), EXISTING)
+    assert run.carries
+    assert run.prompt[0].content == (FilePart("", id="f", of="earlier"), TextPart("question 1"))
 
 
 def test_replaces_of_an_unknown_exchange_is_not_found() -> None:

@@ -125,6 +125,26 @@ def test_what_was_seen_is_kept_for_its_owner_alone(media: Media, media_folder: P
     assert len(_kept(media_folder) - before) == 2, "each has their own: time tells nobody what others sent"
 
 
+def test_what_was_seen_under_a_name_is_known_without_its_bytes(media: Media, media_folder: Path) -> None:
+    picture, kind = made.picture("png", 9), "image/png"
+    first = media.look(picture, owner="ann", content_type=kind, same="file-1")
+    assert media.again("file-1", owner="ann", content_type=kind) == first
+    for owner, name in (("bob", "file-1"), (None, "file-1"), ("ann", "file-2")):
+        assert media.again(name, owner=owner, content_type=kind) is None
+    for path in (media_folder / "seen").glob("*"):
+        path.unlink()
+    assert media.again("file-1", owner="ann", content_type=kind) is None
+
+
+def test_words_of_a_recording_are_known_again(media: Media) -> None:
+    media.keep_words("file-3", "Hello there.", owner="ann", content_type="audio/wav")
+    media.keep_words("file-4", "Nobody's.", owner=None, content_type="audio/wav")
+    seen = media.again("file-3", owner="ann", content_type="audio/wav")
+    assert seen is not None
+    assert (seen.kind, seen.text) == ("document", "Hello there.")
+    assert media.again("file-4", owner="ann", content_type="audio/wav") is None
+
+
 def test_a_record_that_was_damaged_is_made_anew(media: Media, media_folder: Path) -> None:
     picture = made.picture("png", 8)
     before = _kept(media_folder)

@@ -13,6 +13,7 @@ from app.domain.ledger import StoredMessage
 from app.stores.window_codec import pack, pack_all, unpack
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+FILES = st.none() | st.lists(TEXT, min_size=1, max_size=3).map(tuple)
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), None])
 
 
@@ -27,6 +28,8 @@ def said(draw: st.DrawFn, prompt: str, role: Literal["user", "assistant"]) -> St
         draw(st.none() | TEXT),
         draw(st.none() | st.sampled_from(["complete", "client_gone", "stalled"])),
         draw(st.none() | TEXT),
+        attachments=draw(FILES),
+        images=draw(FILES),
     )
 
 
@@ -80,3 +83,21 @@ def test_an_entry_cut_anywhere_is_refused(messages: tuple[StoredMessage, ...], d
 def test_a_naive_moment_stays_naive() -> None:
     moment = datetime(2026, 1, 1, 12, 0, 0, 7)
     assert unpack(flat((StoredMessage("p", "user", "", 0, moment),)))[0].created_at == moment
+
+
+def test_what_was_packed_before_files_were_told_still_reads() -> None:
+    old = b'2 7 [["user","q",3,"2026-01-01T00:00:00+00:00",null,null,null],["assistant","a",4,"2026-01-01T00:00:01",'
+    question, answer = unpack([b"p", old + b'"m","complete",null]]'])
+    assert (question.content, question.attachments, question.images) == ("q", None, None)
+    assert (answer.model, answer.images) == ("m", None)
+
+
+@pytest.mark.parametrize("files", [b'"a"', b"[1]", b"{}", b"7"])
+def test_files_of_another_shape_are_refused(files: bytes) -> None:
+    with pytest.raises(ValueError):
+        unpack([b"p", b'1 1 [["user","q",1,"2026-01-01T00:00:00",null,null,null,' + files + b",null]]"])
+
+
+def test_a_message_without_files_is_packed_as_it_always_was() -> None:
+    entry = pack((StoredMessage("p", "user", "q", 1, datetime(2026, 1, 1, tzinfo=UTC)),))
+    assert entry == b'1 1 [["user","q",1,"2026-01-01T00:00:00+00:00",null,null,null]]'
