@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.visitor import Visitor
 from tests.journeys.gateway import Gateway
@@ -27,6 +26,8 @@ QUIET = [
     "--force-color-profile=srgb",
 ]
 Visit = Callable[..., Visitor]
+# A machine that has more to do than this is slow, not wrong.
+expect.set_options(timeout=15_000)
 
 
 def stretched() -> float:
@@ -104,11 +105,3 @@ def admin(visit: Visit) -> Visitor:
     visitor = visit()
     visitor.sign_in("admin", ADMIN_PASSWORD)
     return visitor
-
-
-@pytest.fixture(scope="session")
-def screenshots() -> Path:
-    """Where README's pictures go; they are made anew where SCREENSHOTS is set."""
-    folder = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -31,7 +31,7 @@ class Visitor:
         self.name = ""
         options.setdefault("viewport", {"width": 1280, "height": 800})
         self.context = browser.new_context(**options)
-        self.context.set_default_timeout(8000)
+        self.context.set_default_timeout(20_000)
         self.context.on("request", self._on_request)
         # Whatever leaves for another host goes nowhere: it is only counted. (A fence also shuts the browser's cache.)
         if fenced:

@@ -6,7 +6,8 @@ import { Page, Tabs, useTab } from "../ui/page.js";
 import { Empty } from "../ui/parts.js";
 import { AllKeys, ProviderKeys } from "./admin/keys.js";
 import { Models } from "./admin/models.js";
-import { Audit, Config, InstallationBudget, Routing } from "./admin/system.js";
+import { Routing } from "./admin/routing.js";
+import { Audit, Config, InstallationBudget } from "./admin/system.js";
 import { Users } from "./admin/users.js";
 
 const TABS = [

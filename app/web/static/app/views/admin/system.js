@@ -1,5 +1,5 @@
-// The installation: its budget, what the routing believes, what admins did, the configuration as one file.
-import { fetchReply, getJson, patch } from "../../core/api.js";
+// The installation: its budget, what admins did, the configuration as one file.
+import { fetchReply, getJson, patch, remove } from "../../core/api.js";
 import { html, useState } from "../../core/lib.js";
 import { money, plainLine, time } from "../../core/format.js";
 import { toast } from "../../core/store.js";
@@ -22,7 +22,8 @@ function BudgetForm({ data, onSaved }) {
   const [values, setValues] = useState(() => limitsOf(data));
   const send = async () => {
     const { budget } = limitFields({ amount: values.amount, period: values.period }, null);
-    await patch("/api/admin/budget", budget ?? { amount: null, period: null });
+    if (budget === null) await remove("/api/admin/budget");
+    else await patch("/api/admin/budget", budget);
     toast(t("settings.saved"), "good");
     onSaved();
   };
@@ -30,32 +31,6 @@ function BudgetForm({ data, onSaved }) {
     <div class="narrow"><${Form} onSend=${send} action=${t("save")}>${(faults) => html`<div class="form-grid">
       <${LimitFields} values=${values} onChange=${setValues} faults=${faults} budgetOnly /></div>`}<//></div>`;
 }
-
-export function Routing() {
-  const beliefs = useLoad(() => getJson("/api/admin/routing"));
-  return html`<${Section} title=${t("admin.routing")} text=${t("routing.text")}>
-    <${Loaded} from=${beliefs}>${(data) => html`<${Believed} data=${data} />`}<//>
-  <//>`;
-}
-
-/** What it answers is its own affair: facts as facts, lists of things as tables, things in things one below the other. */
-function Believed({ data, name = t("admin.routing"), depth = 0 }) {
-  if (Array.isArray(data)) {
-    if (!data.length) return html`<p class="hint">${t("routing.none")}</p>`;
-    if (!isThing(data[0])) return html`<p>${data.map(flat).join(", ")}</p>`;
-    const names = [...new Set(data.flatMap((row) => Object.keys(row)))].slice(0, 12);
-    const columns = names.map((one) => ({ name: label(one), right: data.some((row) => typeof row[one] === "number"), of: (row) => flat(row[one]) }));
-    return html`<${Table} label=${name} columns=${columns} rows=${data} />`;
-  }
-  if (!isThing(data)) return html`<p>${flat(data)}</p>`;
-  const facts = Object.entries(data).filter(([, value]) => !isThing(value) && !Array.isArray(value));
-  const parts = Object.entries(data).filter(([, value]) => isThing(value) || Array.isArray(value));
-  return html`${facts.length > 0 && html`<dl class="receipt-facts">${facts.map(([one, value]) => html`<div><dt>${label(one)}</dt><dd>${flat(value)}</dd></div>`)}</dl>`}
-    ${parts.map(([one, value]) => html`<section><h3>${label(one)}</h3>${depth < 4 ? html`<${Believed} data=${value} name=${label(one)} depth=${depth + 1} />` : flat(value)}</section>`)}`;
-}
-
-const isThing = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-const label = (name) => plainLine(name, 60).replaceAll("_", " ");
 
 function flat(value) {
   if (value === null || value === undefined) return "–";
@@ -100,6 +75,6 @@ export function Config() {
       yaml
         ? html`<${Form} onSend=${send} action=${t("config.put")}><${Field} label=${t("config.yaml")}>${(marks) =>
             html`<textarea class="yaml" rows="22" spellcheck=${false} ...${marks} onInput=${(event) => setText(event.target.value)}>${yaml}</textarea>`}<//><//>`
-        : html`<${Empty} icon="gear" title=${t("routing.none")} />`}<//>
+        : html`<${Empty} icon="gear" title=${t("config.none")} />`}<//>
   <//>`;
 }
