@@ -173,7 +173,11 @@ def _sees(viewer: Viewer) -> ColumnElement[bool]:
 def _rows(viewer: Viewer, version: int | None = None) -> Select[TemplateRow, TemplateVersionRow]:
     wanted = TemplateRow.version if version is None else version
     joined = and_(TemplateVersionRow.template_id == TemplateRow.id, TemplateVersionRow.version == wanted)
-    return select(TemplateRow, TemplateVersionRow).join(TemplateVersionRow, joined).where(_sees(viewer))
+    query = select(TemplateRow, TemplateVersionRow).join(TemplateVersionRow, joined).where(_sees(viewer))
+    if version is None or viewer.admin:
+        return query
+    # What is shared is what it says now: what it said before may have been its owner's alone.
+    return query.where(or_(TemplateRow.user_id == viewer.user_id, TemplateRow.version == version))
 
 
 def present_version(session: Session, row: TemplateRow) -> TemplateVersionRow:

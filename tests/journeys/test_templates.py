@@ -115,6 +115,19 @@ def test_who_sees_and_changes_which_template(any_gateway: Gateway, user: Headers
     assert len(translating) == 1
 
 
+def test_others_see_of_a_shared_template_what_it_says_now_alone(any_gateway: Gateway, user: Headers) -> None:
+    other = any_gateway.user()
+    made = keep(any_gateway, user, "a draft with a secret")
+    assert change(any_gateway, user, made["id"], content="for all", shared=True).status_code == 200
+
+    def seen(headers: Headers, version: int) -> requests.Response:
+        return any_gateway.get(f"/api/templates/{made['id']}", params={"version": version}, headers=headers)
+
+    assert_error(seen(other, 1), 404, "not_found")
+    assert seen(other, 2).json()["data"]["content"] == "for all"
+    assert seen(user, 1).json()["data"]["content"] == "a draft with a secret"
+
+
 def test_an_admin_changes_what_is_shared_and_that_is_in_the_audit(gateway: Gateway) -> None:
     user, admin = gateway.user(), {"Authorization": f"Bearer {gateway.key}"}
     ours = keep(gateway, user, "ours", shared=True)
