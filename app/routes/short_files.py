@@ -14,7 +14,7 @@ from app.middleware.errors import error_object
 from app.middleware.uploads import FormFile, FormLimits, read_form
 from app.schemas.base import empty, json_reply
 from app.schemas.blueprint import Blueprint
-from app.schemas.files import ONE_FILE, FileSchema, FilesSchema, PreviewSchema, form, shown_file
+from app.schemas.files import ONE_FILE, FilesSchema, PreviewSchema, UploadSchema, form, shown_file
 from app.services.files.service import FileService
 
 MOST_AT_ONCE = 20
@@ -27,7 +27,9 @@ def blueprint(files: FileService, max_file_bytes: int) -> Blueprint:
 
     @short.post("/files/upload")
     @short.doc(summary="Keep a file, or up to 20 of them", requestBody=form(_FILES))
-    @short.response(201, FileSchema, description="The file; of several `files`, each as this or with its own `error`.")
+    @short.response(
+        201, UploadSchema, description="The file; of several `files`, each as this or with its own `error`."
+    )
     @users_only
     def upload() -> Response:
         caller = require_user()

@@ -35,6 +35,26 @@ class FilesSchema(Schema):
     files = fields.List(fields.Nested(FileSchema), required=True)
 
 
+class UploadedSchema(Schema):
+    """One that was sent among others: it, or why it is not kept."""
+
+    id = fields.String()
+    filename = fields.String(required=True)
+    bytes = fields.Integer()
+    content_type = fields.String()
+    created_at = Moment()
+    error = fields.Dict(metadata={"description": "`code`, `message` and `details`, in its place."})
+
+
+class UploadSchema(Schema):
+    id = fields.String(metadata={"description": "Of a file that was sent alone, as the four after it."})
+    filename = fields.String()
+    bytes = fields.Integer()
+    content_type = fields.String()
+    created_at = Moment()
+    files = fields.List(fields.Nested(UploadedSchema), metadata={"description": "Of several, and then nothing else."})
+
+
 class PreviewSchema(Schema):
     content_type = fields.String(required=True)
     text = fields.String(required=True, metadata={"description": "Its beginning; empty for what has no text."})

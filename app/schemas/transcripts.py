@@ -183,11 +183,28 @@ BODY: dict[str, Any] = {
         }
     },
 }
+_JSON: dict[str, Any] = {
+    "type": "object",
+    "required": ["text", "usage"],
+    "properties": {
+        "text": STRING,
+        "usage": {
+            "type": "object",
+            "required": ["type", "seconds"],
+            "properties": {"type": {"const": "duration"}, "seconds": {"type": "integer"}},
+        },
+        "task": {"const": "transcribe", "description": "With all that follows, of `verbose_json`."},
+        "language": STRING,
+        "duration": {"type": "number"},
+        "segments": {"type": "array", "items": {"type": "object"}},
+        "words": {"type": "array", "items": {"type": "object"}, "description": "Where words were asked for."},
+    },
+}
 REPLY: dict[str, Any] = {
     "200": {
         "description": "What was said.",
         "content": {
-            "application/json": {"schema": {"type": "object", "properties": {"text": STRING}}},
+            "application/json": {"schema": _JSON},
             "text/plain": {"schema": STRING},
             "text/vtt": {"schema": STRING},
             "application/x-subrip": {"schema": STRING},

@@ -6,14 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.documented import Document
 from tests.contract.rest_client import Call, Player, parse
 from tests.journeys.server import LiveServer
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "requests").glob("*.rest"))
 
 
+@pytest.fixture(scope="module")
+def document(live_server: LiveServer) -> Document:
+    return Document(live_server.url)
+
+
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
-def test_every_request_of_the_file_gets_the_status_it_says(path: Path, live_server: LiveServer) -> None:
+def test_every_request_of_the_file_gets_the_status_it_says_and_what_the_document_says(
+    path: Path, live_server: LiveServer, document: Document
+) -> None:
     rest = parse(path)
     player = Player(rest, live_server.url, admin=live_server.first_key())
     assert rest.calls
@@ -22,6 +30,7 @@ def test_every_request_of_the_file_gets_the_status_it_says(path: Path, live_serv
         where = f"{path.name}:{call.line} {call.title}: {reply.status_code} {reply.text[:500]}"
         assert _as_expected(call, reply.status_code), where
         assert reply.headers["x-request-id"], where
+        assert not (faults := document.faults(reply)), f"{where}\n{faults}"
 
 
 def _as_expected(call: Call, status: int) -> bool:
