@@ -292,13 +292,25 @@ def test_no_canary_of_the_keys_is_anywhere(gateway: Gateway) -> None:
     assert KEYS["gemini"] not in str(data) + receipt + gateway.logs()
 
 
-@pytest.mark.parametrize("name", [MODEL, FLUX, "whisper-large-v3-turbo", "whisper-1", "demo"])
-def test_an_admins_test_asks_a_model_for_what_it_is_for(gateway: Gateway, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        (MODEL, ":generateContent"),
+        (FLUX, "/prompt/"),
+        ("whisper-large-v3-turbo", "/audio/transcriptions"),
+        ("whisper-1", "/audio/transcriptions"),
+        ("text-embedding-3-small", "/embeddings"),
+        ("demo", None),
+        ("wordllama-256", None),
+    ],
+)
+def test_an_admins_test_asks_a_model_for_what_it_is_for(gateway: Gateway, name: str, asked: str | None) -> None:
     rows = gateway.get("/api/admin/models", params={"limit": 100}).json()["data"]["items"]
     model_id = next(row["id"] for row in rows if row["name"] == name)
     tested = gateway.post(f"/api/admin/models/{model_id}/test", {})
     assert tested.json()["data"]["ok"] is True, tested.text
-    if name != "demo":
+    if asked is not None:
+        assert asked in gateway.upstream.log()[-1]["path"]
         gateway.behave("status-401", name)
         failed = gateway.post(f"/api/admin/models/{model_id}/test", {})
         assert (failed.status_code, failed.json()["error"]["details"]["reason"]) == (500, "key_rejected")

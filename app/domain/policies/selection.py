@@ -64,7 +64,7 @@ def does(model: Model, work: Work) -> bool:
 
 def work_of(model: Model) -> Work:
     """What a model is for, first of all."""
-    works: tuple[Work, ...] = ("chat", "picture", "transcript")
+    works: tuple[Work, ...] = ("chat", "picture", "transcript", "embedding")
     return next((work for work in works if does(model, work)), "chat")
 
 

@@ -28,6 +28,7 @@ _QUESTIONS: Mapping[Work, Message] = {
     "transcript": Message(
         "user", (FilePart("file", data=silence(), name="silence.wav", content_type="audio/wav", seconds=1),)
     ),
+    "embedding": Message("user", "A small red circle."),
 }
 
 
