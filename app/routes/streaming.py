@@ -196,7 +196,7 @@ class StreamBody:
 
     def open(self) -> dict[str, str]:
         """Pull events until something is to be sent; the reply's headers as known then."""
-        first: list[bytes] = []
+        first: list[ChatEvent] = []  # written once it is known who answers: the first words tell it
         for event in self._events:
             if type(event) is AttemptStarted:
                 self._attempt = event
@@ -210,10 +210,10 @@ class StreamBody:
             if type(event) is Failed:
                 chat_facts.note(self._environ, event)
                 raise event.error
-            first.append(self._write(event))
+            first.append(event)
             if type(event) in (Delta, Silence, Done):
                 break
-        self._out = self._rest(b"".join(first))
+        self._out = self._rest(b"".join(map(self._write, first)))
         return self._headers()
 
     def __iter__(self) -> Iterator[bytes]:

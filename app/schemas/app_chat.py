@@ -217,7 +217,7 @@ class EventWriter:
                 {
                     "conversation_id": ref.public_id if ref else None,
                     "prompt_id": self._request.prompt_id,
-                    "model": self._model,
+                    "model": self._model or self._request.model,
                 },
             )
             + event

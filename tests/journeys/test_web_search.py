@@ -60,7 +60,7 @@ def test_a_stream_tells_of_the_search_and_its_end_has_the_sources(
     finds(engine, hit("/a"))
     seen = stream(gateway, "What is the weather?")
     assert notices(seen) == ['searching the web for "What is the weather?"']
-    assert seen[0][0] == "start"
+    assert (seen[0][0], seen[0][1]["model"]) == ("start", GROQ)
     assert [source["url"] for source in seen[-1][1]["sources"]] == [f"http://{HOST}/a"]
 
 
