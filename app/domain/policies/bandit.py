@@ -27,14 +27,14 @@ ALONE_WEIGHT: Final = 100.0
 MEMORY: Final = 200.0
 #: What came last of an arm, and of that at most so much of one user: where it is worse than what is remembered, by so
 #: many standard deviations and more, the memory is of another model than the one that answers now.
-RECENT: Final = 16
+RECENT: Final = 32
 RECENT_OF_ONE: Final = 3
 RECENT_LEAST: Final = 12
-SURPRISE: Final = 2.5
+SURPRISE: Final = 3.0
 #: The weight on which it begins anew then.
 ANEW: Final = 6.0
 #: And the weight that is left of what is known of the other models at that kind of task.
-DOUBTED: Final = 8.0
+DOUBTED: Final = 3.0
 #: What a rating weighs beside an answer that nobody complained of.
 RATING_WEIGHT: Final = 4.0
 #: Bad answers that one complaint stands for: of two who are not served, one goes without a word.
@@ -124,7 +124,10 @@ def _surprised(arm: Arm) -> bool:
     if seen < RECENT_LEAST or arm.weight <= 1.5 * seen:
         return False
     mean = (sum(piece[1] for piece in arm.recent) + 1) / (seen + 2)
-    return arm.good / arm.weight - mean > SURPRISE * sqrt(mean * (1 - mean) / seen)
+    # A complaint counts as several bad answers in the sums, and as one among the last.
+    remembered = arm.good / arm.weight
+    expected = 1 - (1 - remembered) / (1 + (COMPLAINT_WEIGHT - 1) * remembered)
+    return expected - mean > SURPRISE * sqrt(mean * (1 - mean) / seen)
 
 
 def _forget(arm: Arm) -> None:

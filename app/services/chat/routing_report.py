@@ -11,9 +11,10 @@ from app.domain.catalogue import Model
 from app.domain.policies.bandit import Stake, name_of, stakes
 from app.domain.routing import KINDS, Arm, ModelName, TaskKind
 from app.services.chat.learning import Learner
+from app.utils.pools import ThreadLane
 
 #: Draws of which the shares and the intervals are.
-DRAWS: Final = 400
+DRAWS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,16 @@ class KindReport:
     beliefs: tuple[Belief, ...]
 
 
+#: Thousands of draws are not made on the loop.
+_LANE: Final = ThreadLane(1)
+
+
 def report(learner: Learner, models: Sequence[Model]) -> list[KindReport]:
     """What is held of these candidates. Raises Unavailable where it cannot be read."""
     learner.look()
+    beliefs = {kind: learner.beliefs(kind) for kind in KINDS}
     dice = Random(1)  # the same beliefs make the same report
-    return [_of_kind(learner, kind, models, learner.beliefs(kind), dice) for kind in KINDS]
+    return _LANE.run(lambda: [_of_kind(learner, kind, models, arms, dice) for kind, arms in beliefs.items()])
 
 
 def _of_kind(

@@ -153,4 +153,4 @@ def test_sums_stay_sound_whatever_is_told(told: list[Outcome], moments: list[flo
         assert len(found.recent) <= bandit.RECENT
         stakes([Model("p/a", "p", "a")], {"p/a": found}, Weights())
     for share in book.shares.values():
-        assert 0 <= share.good <= share.weight + 1e-9 <= bandit.USER_WEIGHT + 2e-9
+        assert 0 <= share.good <= share.weight + 1e-9 <= bandit.ALONE_WEIGHT + 2e-9
