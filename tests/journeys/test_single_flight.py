@@ -281,7 +281,7 @@ def test_fault_9_05_the_provider_may_fail_before_its_first_word(shared: Gateway)
 
 
 def test_fault_9_05_the_provider_may_break_off_before_all_ears(shared: Gateway) -> None:
-    shared.behave("tick-30+chunks-40-of-20+cut-after-20")
+    shared.behave("tick-150+chunks-40-of-20+cut-after-20")
     question = fresh()
     askers = together([Asker(shared, question, stream=n % 2 == 0) for n in range(12)])
     assert all(asker.whole for asker in askers)
@@ -297,7 +297,7 @@ def test_fault_9_05_where_all_providers_fail_all_are_told_so(shared: Gateway) ->
 
 
 def test_fault_9_05_a_slow_reader_slows_nobody(shared: Gateway) -> None:
-    shared.behave("chunks-300-of-4096")
+    shared.behave("tick-15+chunks-300-of-4096")
     question = fresh()
     body = {"message": question, "model": GROQ, "stream": True}
     with RawClient(shared, "/llm/chat", body, receive_buffer=4096) as slow:
@@ -307,7 +307,7 @@ def test_fault_9_05_a_slow_reader_slows_nobody(shared: Gateway) -> None:
         took = time.monotonic() - began
         assert all(asker.whole for asker in rest)
         assert len({asker.text for asker in rest}) == 1
-        assert took < 10
+        assert took < 20
         assert len(calls(shared)) == 1
         assert slow.read_reply(20)
 
