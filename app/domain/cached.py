@@ -33,7 +33,7 @@ class KeptReply:
 
 @dataclass(frozen=True, slots=True)
 class NearMeans:
-    """What finds an answer by a near-equal question. vector: of the question by this embedder, float32 as bytes."""
+    """What finds an answer by a near-equal question. vector: of the bare question by this embedder, float32."""
 
     scope: str
     question: str

@@ -19,6 +19,8 @@ from app.repositories.database import Database
 
 #: Rows that one statement takes away or reads.
 PAGE: Final = 200
+#: Questions that one is compared with.
+NEAR: Final = 100
 _COLUMNS: Final = tuple(CachedAnswer.__table__.columns.keys())
 
 
@@ -77,7 +79,7 @@ class CacheRows:
             select(table.digest, table.question, table.embedder, table.vector)
             .where(table.user_id == tenant, table.scope == scope, table.expires_at > now)
             .order_by(table.created_at.desc())
-            .limit(PAGE)
+            .limit(NEAR)
         )
         rows = self._database.read(lambda session: session.execute(query).all())
         return [

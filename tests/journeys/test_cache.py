@@ -276,7 +276,9 @@ def test_a_redis_that_was_emptied_is_filled_from_sql(real_cached: Gateway, upstr
     assert calls(real_cached) == 1
 
 
-def test_fault_9_03_what_is_damaged_in_redis_is_given_to_nobody(real_cached: Gateway, upstream: EmulatedProviders) -> None:
+def test_fault_9_03_what_is_damaged_in_redis_is_given_to_nobody(
+    real_cached: Gateway, upstream: EmulatedProviders
+) -> None:
     question = fresh()
     first = app_chat(real_cached, question).json()["data"]
     soon(lambda: kept(real_cached, question) == 1)

@@ -13,7 +13,7 @@ from app.domain.embedding import Embedder
 from app.domain.errors import Unavailable
 from app.domain.policies.cache_entry import unpacked
 from app.domain.policies.cache_key import CacheKey, scope_of
-from app.domain.policies.likeness import LeftOver, left_over
+from app.domain.policies.likeness import LeftOver, bare, left_over
 from app.utils.clock import utcnow
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Nearness:
         if not self.wanted(request):
             return NearMeans(*asked)
         try:
-            (vector,) = self._embedder.embed([asked[1]])
+            (vector,) = self._embedder.embed([bare(asked[1])])
         except Unavailable as fault:
             log.debug("a question is not embedded: %s", fault.message)
             vector = None
@@ -99,12 +99,12 @@ class Nearness:
 
     def _nearest(self, question: str, rows: Sequence[Candidate]) -> list[Candidate]:
         """Those near enough, the nearest first."""
-        import numpy as np
-
-        unknown = [row.question for row in rows if row.vector is None]
-        asked, *made = self._embedder.embed([question, *unknown])
+        unknown = [bare(row.question) for row in rows if row.vector is None]
+        asked, *made = self._embedder.embed([bare(question), *unknown])
         if asked is None:
             return []
+        import numpy as np  # loaded by now: the embedder did, off the loop
+
         fresh = iter(made)
         found: list[tuple[float, int]] = []
         for place, row in enumerate(rows):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.policies.likeness import LeftOver, left_over
+from app.domain.policies.likeness import LeftOver, bare, left_over
 
 SAME = [
     ("What is the capital of France?", "What's the capital of France"),
@@ -58,6 +58,11 @@ def test_fault_9_04_numbers_names_denials_signs_languages_and_order_must_match(o
 def test_fault_9_04_what_only_meaning_can_tell_is_left_over_on_each_side() -> None:
     found = left_over("a card for my friend anna who likes cats", "a card for my friend emma who likes cats")
     assert found == LeftOver(("anna",), ("emma",))
+
+
+def test_a_question_is_compared_without_what_changes_nothing() -> None:
+    assert bare("How can I reset my password, please?") == bare("how do I reset my password") == "how reset my password"
+    assert bare("The") == "The", "where nothing else is left, itself"
 
 
 @given(st.text(max_size=60))
