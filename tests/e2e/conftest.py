@@ -51,7 +51,7 @@ def house(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory, upstream_process: EmulatedProviders
 ) -> Iterator[Gateway]:
     """The embedded service, once for all tests of the page."""
-    env = {"ADMIN_PASSWORD": ADMIN_PASSWORD}
+    env = {"ADMIN_PASSWORD": ADMIN_PASSWORD, "CACHE": "app"}
     with Gateway(tmp_path_factory.mktemp("page"), upstream_process, env) as gateway:
         yield gateway
 

@@ -114,7 +114,7 @@ async function send(method, path, { body, query, headers = {}, signal, bare = fa
       headers: sent,
       body: payload,
       signal,
-      cache: "no-store",
+      // Not no-store: a browser says that by `Cache-Control: no-cache`, which asks past the server's cache of answers.
       credentials: "same-origin",
       redirect: "error",
     });
