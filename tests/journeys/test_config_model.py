@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -119,6 +120,13 @@ def test_it_replaces_only_what_it_made_itself(house: House, upstream: EmulatedPr
     assert_error(put(house, mine), 409, "conflict", "model_name")
 
 
+def logged(house: House, request_id: str) -> dict[str, Any] | None:
+    """What the log of errors has of this request."""
+    path = house[0].folder / "logs" / "error.log"
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return next((line for line in lines if line.get("request_id") == request_id), None)
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [({"api_key": "bad-key"}, "key_rejected"), ({"base_url": "http://127.0.0.1:9/v1"}, "connect")],
@@ -130,6 +138,9 @@ def test_what_cannot_work_is_told_and_kept_only_where_the_admin_says_so(
     reply = put(house, body)
     assert (reply.status_code, reply.json()["error"]["details"]["reason"]) == (500, reason)
     assert "bad-key" not in reply.text
+    told = soon(lambda: logged(house, reply.headers["x-request-id"]))
+    assert "failed" in told["message"]
+    assert "error" not in told, "a model that does not answer is no bug of ours: there is no stack to look at"
     assert body["model_name"] not in listed(house)
     assert put(house, body | {"verify": False}).status_code == 200
     assert body["model_name"] in listed(house)
