@@ -58,6 +58,8 @@ class Gateway:
             "ROUTES_PER_MINUTE": "100000",
             # Whoever asks twice here wants two answers; the cache's own journeys say otherwise.
             "CACHE": "off",
+            # It loads 150 MB after the first reply, and some journeys watch a worker's memory; its own say otherwise.
+            "MEMORY_ENABLED": "false",
             "FIRST_TOKEN_TIMEOUT": "2",
             "STALL_TIMEOUT": "2",
             "REPLY_TIMEOUT": "2",

@@ -12,7 +12,7 @@ import requests
 from tests.journeys.gateway import Gateway, events, soon
 from tests.providers.fixtures import EmulatedProviders
 
-ROOM = {"CONVERSATION_MAX_MESSAGES": "4"}
+ROOM = {"CONVERSATION_MAX_MESSAGES": "4", "MEMORY_ENABLED": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_lists_go_on_by_their_cursor(keeper: Gateway) -> None:
 def test_fault_6_07_a_memory_that_cannot_be_asked_is_a_notice_and_no_failed_chat(
     tmp_path: Any, upstream: EmulatedProviders
 ) -> None:
-    dead = {"CHROMA_URL": "http://127.0.0.1:9", "WEB_CONCURRENCY": "1"}
+    dead = {"MEMORY_ENABLED": "true", "CHROMA_URL": "http://127.0.0.1:9", "WEB_CONCURRENCY": "1"}
     with Gateway(tmp_path, upstream, dead) as gateway:
         body = {"message": "what do you remember?", "memory": True, "stream": True}
         seen = list(events(gateway.post("/llm/chat", body, stream=True)))
