@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -73,6 +74,20 @@ def test_one_reply_of_an_auto_chat_has_the_answer_the_sources_and_the_usage_of_b
     assert answer["fallback"] is False
     row = gateway.settled(answer["prompt_id"])
     assert row["lost"] == 0
+
+
+def test_a_call_of_the_tool_that_is_cut_for_money_is_paid_for(gateway: Gateway, engine: OtherHost) -> None:
+    budget = {"name": uuid.uuid4().hex, "budget": {"amount": 0.0000008, "period": "total"}}
+    key = gateway.post("/api/keys", budget).json()["data"]["key"]
+    body = {"message": "what is the latest news on Pisa today?", "model": GROQ, "web_search": "auto", "max_tokens": 50}
+    cut = gateway.post("/llm/chat", body, headers={"Authorization": f"Bearer {key}"})
+    assert cut.status_code == 402, cut.text
+    row = gateway.settled(cut.headers["x-request-id"])
+    assert row["state"] == "budget_cut"
+    (attempt,) = gateway.receipt(row["prompt_id"])["attempts"]
+    assert row["charge"] == round(1e9 * cost_of(gateway, GROQ, [attempt])) > 0
+    assert not gateway.sql("SELECT * FROM messages WHERE prompt_id = :id", id=row["prompt_id"])
+    assert queries(engine) == []
 
 
 def test_a_model_that_knows_answers_with_one_call_and_nothing_is_searched(gateway: Gateway, engine: OtherHost) -> None:

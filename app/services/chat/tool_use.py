@@ -6,13 +6,16 @@ from collections.abc import Generator
 from contextlib import closing
 
 from app.domain.chat import ToolCall
-from app.domain.errors import DomainError, InvalidRequest
+from app.domain.errors import BudgetExceeded, DomainError, InvalidRequest, Unauthorized
 from app.domain.events import ChatEvent, Delta, Restart
 from app.services.chat.failover import Failover
 from app.services.chat.own_tool import OwnTool
 from app.services.chat.run import ChatRun
 from app.services.chat.transcript import Transcript
 from app.utils.cancel import Cancel
+
+#: Errors that end the whole chat: asking again would get no further.
+ENDS_ALL = (BudgetExceeded, Unauthorized)
 
 
 class ToolUse:
@@ -35,7 +38,12 @@ class ToolUse:
                         heard = True
                         yield said
         except DomainError as fault:
-            if cancel.reason is not None or heard or not _is_the_tools(chat, fault):
+            again = cancel.reason is None and not heard and _is_the_tools(chat, fault)
+            if not heard and chat.transcript.has_calls and chat.attempts:
+                # Nobody was sent anything of it; it was paid for all the same.
+                chat.asides.add(chat.attempts[-1].n)
+                _begin_anew(chat)
+            if not again:
                 raise
             calls: tuple[ToolCall, ...] = ()
         else:
@@ -62,7 +70,7 @@ def _said(delta: Delta) -> Delta | None:
 
 def _is_the_tools(chat: ChatRun, fault: DomainError) -> bool:
     """Whether it may go better without: a model that takes no tools after all, or one that broke off in the call."""
-    return type(fault) is InvalidRequest or chat.transcript.has_calls
+    return type(fault) is InvalidRequest or (chat.transcript.has_calls and type(fault) not in ENDS_ALL)
 
 
 def _begin_anew(chat: ChatRun) -> None:
