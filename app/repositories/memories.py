@@ -29,10 +29,17 @@ class Memories:
         self._database = database
 
     def keep(self, memories: Sequence[Memory], embedder: str) -> None:
-        """Keep those whose exchange is still there, and say of all of them that they need no second look."""
+        """Keep those whose exchange is still there and was not forgotten since, and say of all of them that they need
+        no second look."""
+        ids = [memory.id for memory in memories]
+        take = update(Message).where(Message.prompt_id.in_(ids), Message.role == "assistant", _WAITS)
 
         def work(session: Session) -> None:
+            # Taken first: whoever forgets at the same moment waits for us or was before us.
+            waited = set(session.scalars(take.values(embedded=True).returning(Message.prompt_id)))
             for memory in memories:
+                if memory.id not in waited:
+                    continue
                 session.execute(
                     _KEEP,
                     {
@@ -44,12 +51,13 @@ class Memories:
                         "user": memory.user_id,
                     },
                 )
-            ids = [memory.id for memory in memories]
-            session.execute(
-                update(Message).where(Message.prompt_id.in_(ids), Message.role == "assistant").values(embedded=True)
-            )
 
         self._database.write(work)
+
+    def pass_over(self, ids: Collection[str]) -> None:
+        """These are never to be remembered."""
+        change = update(Message).where(Message.prompt_id.in_(ids), Message.role == "assistant").values(embedded=True)
+        self._database.write(lambda session: session.execute(change) and None)
 
     def kept(self, ids: Collection[str]) -> frozenset[str]:
         """Which of these are remembered."""
@@ -118,9 +126,10 @@ class Memories:
         theirs = select(Conversation.id).where(Conversation.user_id == user_id)
 
         def work(session: Session) -> None:
-            session.execute(delete(MemoryRow).where(MemoryRow.user_id == user_id))
-            waiting = update(Message).where(Message.conversation_id.in_(theirs), Message.embedded == false())
+            # What waits first: another worker that is about to keep it finds it taken, or has kept it by then.
+            waiting = update(Message).where(Message.conversation_id.in_(theirs), _WAITS)
             session.execute(waiting.values(embedded=True))
+            session.execute(delete(MemoryRow).where(MemoryRow.user_id == user_id))
 
         self._database.write(work)
 
@@ -142,6 +151,7 @@ class Memories:
         return tuple(self._database.write(lambda session: session.scalars(change).all()))
 
 
+_WAITS = Message.embedded == false()
 #: As the partial index has it, or it is not used.
 _OWED = text("messages.embedded = false AND messages.role = 'assistant' AND messages.state = 'complete'")
 

@@ -91,6 +91,23 @@ def test_all_is_forgotten_and_what_waits_too(commits: GroupCommit, memories: Mem
     assert [memory.user_id for memory in memories.owed(LATER, 10)] == ["bert"]
 
 
+def test_fault_9_06_what_waits_in_another_worker_does_not_come_back_once_all_was_forgotten(
+    commits: GroupCommit, memories: Memories
+) -> None:
+    prompt_id, _ = exchange(commits, "c1", new=True)
+    waiting = memories.owed(LATER, 10)
+    memories.forget_all("anna")
+    memories.keep(waiting, "m")
+    assert memories.kept([prompt_id]) == frozenset()
+
+
+def test_what_is_passed_over_is_neither_owed_nor_remembered(commits: GroupCommit, memories: Memories) -> None:
+    prompt_id, _ = exchange(commits, "c1", new=True)
+    memories.pass_over([prompt_id])
+    assert memories.owed(LATER, 10) == ()
+    assert memories.kept([prompt_id]) == frozenset()
+
+
 def test_a_part_of_a_text_finds_it_and_wildcards_are_letters(commits: GroupCommit, memories: Memories) -> None:
     exchange(commits, "c1", new=True)
     (owed,) = memories.owed(LATER, 10)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from app.domain.chat import Message, TextPart
 from app.domain.errors import DomainError
 from app.domain.events import Notice, Silence
 from app.domain.memory import RememberedExchange
-from app.domain.policies.quoting import quoted_memories
+from app.domain.policies.quoting import cut_to, quoted_memories
 from app.domain.policies.tokens import estimate
 from app.services.chat.run import ChatRun
 from app.services.memory.service import MemoryService
@@ -19,7 +20,7 @@ from app.utils.cancel import Cancel
 MOST: Final = 8
 MOST_TOKENS: Final = 1_500
 LONGEST_HALF: Final = 1_200
-"""Characters of a question and of an answer that come into a prompt."""
+"""Bytes of a question and of an answer that come into a prompt."""
 
 
 class Remembering:
@@ -41,23 +42,24 @@ class Remembering:
         except DomainError as fault:
             yield Notice("memory", f"this answer is given without memory: {fault.message}")
             return
-        texts = _bounded(found)
+        texts = bounded(found)
         if texts:
             chat.set_prompt(_before_question(chat.prompt, quoted_memories(texts)))
 
 
-def _bounded(found: Sequence[RememberedExchange]) -> list[str]:
-    """As texts, the newest first dropped where they are too many tokens together: they are nearest to the window."""
-    texts: list[str] = []
+def bounded(found: Sequence[RememberedExchange]) -> list[str]:
+    """As texts, oldest first. found: best first; what is one token too many is left out."""
+    chosen: list[tuple[datetime, str]] = []
     left = MOST_TOKENS
     for exchange in found:
         day = exchange.created_at.date().isoformat()
-        text = f"[{day}] user: {exchange.question[:LONGEST_HALF]}\nassistant: {exchange.answer[:LONGEST_HALF]}"
-        left -= estimate(text)
-        if left < 0:
-            break
-        texts.append(text)
-    return texts
+        question, answer = cut_to(exchange.question, LONGEST_HALF), cut_to(exchange.answer, LONGEST_HALF)
+        text = f"[{day}] user: {question}\nassistant: {answer}"
+        tokens = estimate(text)
+        if tokens <= left:
+            left -= tokens
+            chosen.append((exchange.created_at, text))
+    return [text for _, text in sorted(chosen)]
 
 
 def _before_question(prompt: tuple[Message, ...], quoted: str) -> tuple[Message, ...]:

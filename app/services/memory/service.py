@@ -10,6 +10,7 @@ from typing import Final, Literal
 import gevent
 from gevent.event import Event
 
+from app.domain.accounts import GUEST_ID
 from app.domain.embedding import Embedder
 from app.domain.errors import DomainError, NotFound, Unavailable
 from app.domain.finished import Finished
@@ -81,7 +82,7 @@ class MemoryService:
     def recall(
         self, user_id: str, text: str, conversation: str | None, known: Collection[str], most: int
     ) -> list[RememberedExchange]:
-        """Earlier exchanges of this user that have to do with a text, those of this conversation first, oldest first.
+        """Earlier exchanges of this user that have to do with a text, those of this conversation first, nearest first.
 
         known: ids that are in the prompt already. Raises Unavailable.
         """
@@ -97,9 +98,9 @@ class MemoryService:
                     found.setdefault(near.id, near.likeness)
             if len(found) >= most:
                 break
-        # The first search's come first, and a dict keeps its order.
+        # The first search's come first, the nearest of each before the others, and a dict keeps its order.
         chosen = self._rows.of(user_id, list(found)[:most])
-        return [chosen[id_] for id_ in sorted(chosen)]
+        return [chosen[id_] for id_ in found if id_ in chosen]
 
     def page(self, user_id: str, *, limit: int, cursor: str | None = None, q: str | None = None) -> MemoryPage:
         """What is remembered of a user, newest first."""
@@ -137,8 +138,11 @@ class MemoryService:
     def sweep(self) -> int:
         """Remember what was lost on the way; how many that were."""
         owed = self._rows.owed(self._now() - OWED_AFTER, GROUP)
-        if owed:
-            self._remember(owed)
+        guests = [memory.id for memory in owed if memory.user_id == GUEST_ID]
+        if guests:  # who share no data; what they say is in nobody's reach
+            self._rows.pass_over(guests)
+        if len(guests) < len(owed):
+            self._remember([memory for memory in owed if memory.user_id != GUEST_ID])
         return len(owed)
 
     def _remember(self, memories: Sequence[Memory]) -> None:
