@@ -67,6 +67,7 @@ def build(settings: Settings | None = None) -> Flask:
     lifecycle = app.extensions["lifecycle"] = Lifecycle()
     written = logs_of(settings, lifecycle)
     stores = stores_of(settings, lifecycle)
+    stores.tally.watches("app", lambda: written.lost)
     accounts = accounts_of(app, settings, stores, lifecycle)
     transport = PooledTransport(connect_timeout=settings.connect_timeout, pool_size=settings.max_streams)
     configured = providers(settings)

@@ -36,6 +36,7 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        self.lines_lost = Counter("log_lines_lost", "Log lines that could not be written", ("log",), registry=registry)
         self.attempts = Counter(
             "attempts", "Calls of providers; error is none", ("provider", "error"), registry=registry
         )

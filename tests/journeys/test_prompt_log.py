@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,22 @@ def test_it_is_off_where_it_is_set_so(tmp_path: Path, upstream_process: Emulated
         assert quiet.get("/api/health").ok
     assert sorted(path.name for path in (tmp_path / "logs").iterdir() if path.name.startswith("prompts")) == []
     assert "Between us" not in quiet.logs()
+
+
+def test_fault_11_08_what_cannot_be_written_is_counted_where_it_is_seen_and_harms_no_request(
+    tmp_path: Path, upstream_process: EmulatedProviders
+) -> None:
+    with Gateway(tmp_path, upstream_process) as gateway:
+
+        def lost() -> float:
+            text = gateway.get("/metrics").text
+            found = re.search(r'^log_lines_lost_total\{log="prompts"\} (\S+)$', text, re.M)
+            return float(found[1]) if found else 0.0
+
+        in_the_way = tmp_path / "logs" / "prompts.json"
+        in_the_way.mkdir(parents=True, exist_ok=True)
+        gateway.say("This goes into one of the two files alone", model=GROQ)
+        soon(lambda: lost() >= 1, 5, "nobody is told of what was lost")
+        in_the_way.rmdir()
+        said = gateway.say("This goes into both", model=GROQ)
+        assert row_of(gateway, said["prompt_id"])["prompt"] == "This goes into both"

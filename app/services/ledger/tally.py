@@ -32,6 +32,7 @@ class Tally:
         self._settled: Callable[[], None] = metrics.settled.inc
         self._hits: Callable[[], None] = metrics.cache_looks.labels("hit").inc
         self._misses: Callable[[], None] = metrics.cache_looks.labels("miss").inc
+        self._losses: list[tuple[Callable[[float], None], Callable[[], int], int]] = []
         self._ended: list[SettledChat] = []
         self._chats = _Children(metrics.chats)
         self._attempts = _Children(metrics.attempts)
@@ -68,8 +69,16 @@ class Tally:
         """A request was held against the cache."""
         (self._hits if hit else self._misses)()
 
+    def watches(self, name: str, lost: Callable[[], int]) -> None:
+        """Tell of the lines that this log has lost. lost: so many until now, in this process."""
+        self._losses.append((self._metrics.lines_lost.labels(name).inc, lost, 0))
+
     def note(self) -> None:
         """Count what has ended since the last time: all of one kind at once, since each step costs a microsecond."""
+        for place, (count, lost, before) in enumerate(self._losses):
+            if (now := lost()) > before:
+                count(now - before)
+                self._losses[place] = (count, lost, now)
         ended, self._ended = self._ended, []
         sums = _Sums()
         for chat in ended:
