@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from app.adapters.wire import Encoded, as_json, plain_text, split_data_url
-from app.domain.chat import AudioPart, FilePart, ImagePart, Message, Part, ProviderCall, TextPart, ToolCall
+from app.domain.chat import AudioPart, FilePart, ImagePart, Message, Part, ProviderCall, TextPart, ToolCall, VideoPart
 from app.domain.errors import ProviderFault
 
 VERSION = "2023-06-01"
@@ -95,7 +95,7 @@ def _block(part: Part) -> dict[str, Any]:
             return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
         case AudioPart():
             raise ProviderFault("invalid_request", "this provider does not hear", sent=False)
-        case FilePart():
+        case FilePart() | VideoPart():
             raise TypeError("a file is looked at before a provider is asked")
 
 

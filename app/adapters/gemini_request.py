@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from app.adapters.wire import Encoded, as_json, plain_text, split_data_url
-from app.domain.chat import AudioPart, FilePart, ImagePart, Message, Part, ProviderCall, TextPart, ToolCall
+from app.domain.chat import AudioPart, FilePart, ImagePart, Message, Part, ProviderCall, TextPart, ToolCall, VideoPart
 
 #: OpenAI's parameters that keep their value under Gemini's name.
 _RENAMED = {
@@ -89,6 +90,11 @@ def _part(part: Part) -> dict[str, Any]:
             return {"inlineData": {"mimeType": media_type, "data": data}}
         case AudioPart(data, form):
             return {"inlineData": {"mimeType": f"audio/{form}", "data": data}}
+        case VideoPart(uri=None):
+            data = base64.b64encode(part.data).decode()
+            return {"inlineData": {"mimeType": part.content_type, "data": data}}
+        case VideoPart():
+            return {"fileData": {"mimeType": part.content_type, "fileUri": part.uri}}
         case FilePart():
             raise TypeError("a file is looked at before a provider is asked")
 

@@ -20,7 +20,17 @@ from app.adapters.wire import (
     read_chunks,
     usage_of,
 )
-from app.domain.chat import AudioPart, FilePart, FinishReason, ImagePart, Message, Part, ProviderCall, TextPart
+from app.domain.chat import (
+    AudioPart,
+    FilePart,
+    FinishReason,
+    ImagePart,
+    Message,
+    Part,
+    ProviderCall,
+    TextPart,
+    VideoPart,
+)
 from app.domain.errors import ProviderFault
 from app.domain.events import Delta, Finish, ProviderEvent, ToolCallPart, UsageReport
 from app.domain.usage import Usage
@@ -99,7 +109,7 @@ def _part(part: Part) -> dict[str, Any]:
             return {"type": "image_url", "image_url": image}
         case AudioPart(data, form):
             return {"type": "input_audio", "input_audio": {"data": data, "format": form}}
-        case FilePart():
+        case FilePart() | VideoPart():
             raise TypeError("a file is looked at before a provider is asked")
 
 

@@ -43,6 +43,19 @@ class AudioPart:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoPart:
+    """A video for models that take one as it is. digest: of its content; seconds: its length, about. frames: what
+    stands for it elsewhere. uri: where its provider keeps it, once it was taken there; data is empty then."""
+
+    data: bytes
+    content_type: str
+    digest: str
+    seconds: int
+    frames: tuple[TextPart | ImagePart, ...]
+    uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FilePart:
     """A file that is looked at before any provider is asked, and then stands there as text and pictures.
 
@@ -67,7 +80,7 @@ class FilePart:
         return self.content_type is not None and self.content_type.startswith(("image/", "video/"))
 
 
-Part = TextPart | ImagePart | AudioPart | FilePart
+Part = TextPart | ImagePart | AudioPart | VideoPart | FilePart
 
 
 def text_of(content: str | tuple[Part, ...] | None) -> str:
@@ -143,7 +156,8 @@ class ChatRequest:
     @property
     def wants_images(self) -> bool:
         return any(
-            (isinstance(part, ImagePart) and part.instead is None)
+            isinstance(part, VideoPart)
+            or (isinstance(part, ImagePart) and part.instead is None)
             or (isinstance(part, FilePart) and part.shows_pictures)
             for m in self.messages
             if isinstance(m.content, tuple)

@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from app.adapters.openai_chat import Dialect
+from app.domain.catalogue import Model
 
 Wire = Literal["openai", "gemini", "anthropic", "pollinations", "demo", "embedded"]
 PLAIN = Dialect()
@@ -94,6 +95,11 @@ def row_of(integration: str, rows: Mapping[str, ProviderRow] | None = None) -> P
     """The provider's row; one that is not known here was added at run time and speaks OpenAI's wire."""
     known = (CATALOGUE if rows is None else rows).get(integration)
     return known or ProviderRow(integration, integration, "openai", "", integration.upper(), needs_key=False)
+
+
+def takes_video(model: Model) -> bool:
+    """Whether it is sent a video as it is: where it can, and its wire has words for it."""
+    return "video" in model.inputs and row_of(model.integration).wire == "gemini"
 
 
 def rooted(base_url: str, wire: Wire) -> str:

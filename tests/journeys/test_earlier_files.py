@@ -108,7 +108,7 @@ def test_where_nobody_may_see_an_earlier_picture_is_told_of(gateway: Gateway) ->
     body = {"message": "Tell a joke.", "model": GROQ, "conversation_id": talk}
     reply = gateway.post("/llm/chat", body, headers={"Authorization": f"Bearer {key}"})
     assert reply.status_code == 200, reply.text
-    assert turns(gateway)[0][1] == ['Picture "car.png":', "[a picture, which you cannot see]", "What is it?"]
+    assert turns(gateway)[0][1] == ['Picture "car.png":\n\n[a picture, which you cannot see]\n\nWhat is it?']
     reply = gateway.post("/llm/chat", body | {"attachments": [picture]}, headers={"Authorization": f"Bearer {key}"})
     assert reply.status_code == 415
 
@@ -194,9 +194,8 @@ def test_a_drawing_fails_over_to_who_is_shown_nothing(gateway: Gateway) -> None:
 def test_a_drawn_picture_is_seen_by_models_that_see_and_told_to_others(gateway: Gateway) -> None:
     gateway.post("/chat", {"prompt": "Draw a red fox", "session_id": "zoo-3", "mode": "image"})
     gateway.say("Is it nice?", model=GROQ, conversation_id="zoo-3")
-    asked = turns(gateway)[-1][1]
-    assert asked[0] == 'In the answer before this a picture was drawn, "Draw a red fox.png":'
-    assert asked[1:] == ["[a picture, which you cannot see]", "Is it nice?"]
+    lead = 'In the answer before this a picture was drawn, "Draw a red fox.png":'
+    assert turns(gateway)[-1][1] == [f"{lead}\n\n[a picture, which you cannot see]\n\nIs it nice?"]
     gateway.say("Is it blue?", model=CLAUDE, conversation_id="zoo-3")
     assert sum(isinstance(part, bytes) for _, parts in turns(gateway) for part in parts) == 1
 

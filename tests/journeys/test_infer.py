@@ -31,7 +31,7 @@ def test_a_model_is_shown_a_picture_of_each_kind(gateway: Gateway, form: str, mo
     assert left_behind(gateway) == []
 
 
-@pytest.mark.parametrize("model", [GEMINI, OPENAI])
+@pytest.mark.parametrize("model", [CLAUDE, OPENAI])
 @pytest.mark.parametrize("form", made.VIDEOS)
 def test_a_model_is_shown_frames_of_a_video_of_each_kind(
     gateway: Gateway, form: str, model: str, tmp_path: Path

@@ -166,7 +166,9 @@ def test_a_conversation_goes_on_after_a_picture(gateway: Gateway) -> None:
     answered = drawn(gateway, "Say of it what you like", session_id="talk")
     assert answered["type"] == "text"
     sent = gateway.upstream.log()[-1]["body"]["messages"]
-    assert [m["content"] for m in sent] == ["Draw a red fox", "(a picture)", "Say of it what you like"]
+    assert [m["content"] for m in sent[:2]] == ["Draw a red fox", "(a picture)"]
+    lead = 'In the answer before this a picture was drawn, "Draw a red fox.png":'
+    assert sent[2]["content"] == f"{lead}\n\n[a picture, which you cannot see]\n\nSay of it what you like"
 
 
 def test_the_picture_goes_with_its_conversation(gateway: Gateway) -> None:

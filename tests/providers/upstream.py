@@ -6,6 +6,8 @@ input closes) or through the fixture `upstream` of `tests.providers.fixtures`. I
 
     POST …/chat/completions                            OpenAI, Groq, Grok, Ollama, Ngrok
     POST …/models/NAME:generateContent                 Gemini (also :streamGenerateContent?alt=sse)
+    POST …/upload/v1beta/files                         Gemini's store of files (GET, DELETE …/v1beta/files/NAME);
+                                                       it is the model `gemini-files` to `__behave`
     POST …/messages                                    Anthropic
     GET  …/models                                      each wire's own list
     POST …/images/generations                          pictures as OpenAI has them
@@ -46,6 +48,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.providers.drawing import drawn, gemini_picture, openai_pictures
 from tests.providers.embedding import openai_vectors
 from tests.providers.faulty import Reply, head, spoil
+from tests.providers.gemini_store import GeminiStore
 from tests.providers.hearing import form, heard, refused
 from tests.providers.speech import WIRES, Asked, answer, hear_anthropic, hear_gemini, hear_openai
 
@@ -65,6 +68,7 @@ class Upstream:
 
     def forget(self) -> None:
         self.log: list[dict[str, Any]] = []
+        self.store = GeminiStore()
         self.by_model: dict[str, str] = {}
         self.by_key: dict[str, str] = {}
         self.used: set[str] = set()
@@ -227,8 +231,8 @@ class Answerer:
         wire = self._wire()
         if "/pollinations/prompt/" in self.path:
             return self._pollinations()
-        if self.entry["method"] == "GET":
-            return self._models(wire)
+        if self.entry["method"] == "GET" or "/v1beta/files" in self.path:
+            return self._stored(wire) if "/v1beta/files" in self.path else self._models(wire)
         asked = self._hear(wire)
         if asked is None:
             return self._refuse(wire, 404, f"Unknown request URL: {self.path}")
@@ -271,7 +275,11 @@ class Answerer:
         if wire == "gemini":
             name, _, method = self.path.partition("/models/")[2].rpartition(":")
             streamed = method == "streamGenerateContent"
-            return hear_gemini(body, name, streamed) if streamed or method == "generateContent" else None
+            if not streamed and method != "generateContent":
+                return None
+            asked = hear_gemini(body, name, streamed)
+            asked.error = asked.error or self.server.store.refusal(body)
+            return asked
         if wire == "anthropic":
             return hear_anthropic(body) if self.path.endswith("/v1/messages") else None
         if self.path.endswith("/images/generations"):
@@ -286,6 +294,33 @@ class Answerer:
             error = f"Unknown parameter: {min(unknown)}" if unknown else None
             return Asked("openai", str(body.get("model")), False, str(body["input"]), embeds=True, error=error)
         return hear_openai(body) if self.path.endswith("/chat/completions") else None
+
+    def _stored(self, wire: str) -> Reply:
+        """One call of Gemini's store."""
+        store, headers, method = self.server.store, self.headers, self.entry["method"]
+        asked = Asked(wire, "gemini-files", False, "")
+        self.entry["model"] = asked.model
+        if self._key() is None:
+            return self._refuse(wire, 401, "API key missing")
+        reply = Reply(asked, answer(asked, set()), document={})
+        name = "files/" + self.path.rpartition("/files/")[2]
+        words = self.server.behaviour(asked.model, self._key())
+        if headers.get("x-goog-upload-command") == "start":
+            reply.headers["x-goog-upload-url"] = store.begun(headers, headers["host"])
+        elif method == "POST":
+            file = store.filled(self.query["upload_id"][0], int(headers["content-length"]))
+            if file is None:
+                return self._refuse(wire, 400, "These are not the bytes that were announced")
+            reply.document = {"file": file}
+        elif method == "DELETE":
+            store.files.pop(name, None)
+        else:
+            file = store.seen(name)
+            if file is None:
+                return self._refuse(wire, 403, "There is no such file")
+            reply.document = file | ({"state": "FAILED"} if "unreadable" in words else {})
+        spoil(reply, [word for word in words if word != "unreadable"])
+        return reply
 
     def _pollinations(self) -> Reply:
         asked = Asked("openai", self.query.get("model", ["flux"])[0], False, self.path.partition("/prompt/")[2])
@@ -338,6 +373,8 @@ def _understood(content_type: str, body: bytes) -> Any:
     """JSON, or a form's fields, or text."""
     if content_type.startswith("multipart/form-data"):
         return form(content_type, body)
+    if len(body) > 2**20 and not body.lstrip().startswith(b"{"):
+        return {"bytes": len(body)}
     try:
         return json.loads(body)
     except ValueError:

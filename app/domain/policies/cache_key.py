@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import PurePath
 from typing import Any, Final
 
-from app.domain.chat import ChatRequest, Message, TextPart
+from app.domain.chat import ChatRequest, Message, TextPart, VideoPart
 from app.domain.wishes import NO_WISHES, Wishes
 
 #: Raised when keys are made otherwise: nothing that was kept before is found then.
@@ -130,6 +130,8 @@ def _spell(say: Callable[[bytes], object], value: Any) -> None:
     elif isinstance(value, PurePath):
         say(b"/")
         _spell(say, str(value))
+    elif isinstance(value, VideoPart):
+        _spell(say, ["video", value.digest, value.content_type, value.frames])
     elif is_dataclass(value):
         say(b"<")
         _spell(say, kind.__name__)

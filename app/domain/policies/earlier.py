@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from app.domain.chat import FilePart, ImagePart, Message, Part, TextPart
+from app.domain.chat import FilePart, ImagePart, Message, Part, TextPart, VideoPart
 from app.domain.ledger import StoredMessage
 
 #: An answer that was a picture and no word: providers refuse an empty one.
@@ -58,41 +58,58 @@ def before_words(files: Sequence[Part], message: Message) -> Message:
 def shows_pictures(message: Message) -> bool:
     """Whether a model must see to be asked this."""
     return isinstance(message.content, tuple) and any(
-        isinstance(part, ImagePart) and part.instead is None for part in message.content
+        isinstance(part, VideoPart) or (isinstance(part, ImagePart) and part.instead is None)
+        for part in message.content
     )
 
 
 def for_all(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The prompt in a form that models which do not see can be asked too."""
-    return tuple(
-        replace(message, content=tuple(_for_all(part) for part in message.content))
-        if isinstance(message.content, tuple)
-        else message
-        for message in messages
-    )
+    return _each(shown_to(messages, sees=True), _spared)
 
 
-def _for_all(part: Part) -> Part:
-    return replace(part, instead=UNSEEN) if isinstance(part, ImagePart) and part.instead is None else part
+def shown_to(messages: tuple[Message, ...], *, sees: bool, videos: bool = False) -> tuple[Message, ...]:
+    """The prompt for one model: of a video its frames unless it takes videos, and what it cannot see it is told of.
 
+    The same object where nothing changes.
+    """
 
-def shown_to(messages: tuple[Message, ...], *, sees: bool) -> tuple[Message, ...]:
-    """The prompt for one model: what it cannot see it is told of. The same object where nothing changes."""
-    if sees or not any(_has_spare(message) for message in messages):
+    def differs(part: Part) -> bool:
+        if isinstance(part, VideoPart):
+            return not videos
+        return isinstance(part, ImagePart) and part.instead is not None and not sees
+
+    def shown(part: Part) -> tuple[Part, ...]:
+        if not differs(part):
+            return (part,)
+        if isinstance(part, VideoPart):
+            return part.frames
+        return (TextPart(part.instead or UNSEEN),) if isinstance(part, ImagePart) else (part,)
+
+    if not any(type(message.content) is tuple and any(map(differs, message.content)) for message in messages):
         return messages
-    return tuple(
-        replace(message, content=tuple(_told(part) for part in message.content))
-        if isinstance(message.content, tuple) and _has_spare(message)
-        else message
-        for message in messages
-    )
+    return _each(messages, shown)
 
 
-def _has_spare(message: Message) -> bool:
-    return type(message.content) is tuple and any(
-        isinstance(part, ImagePart) and part.instead is not None for part in message.content
-    )
+def _each(messages: tuple[Message, ...], change: Callable[[Part], tuple[Part, ...]]) -> tuple[Message, ...]:
+    """The turns with each part as it is changed; a turn of words alone is one text, since not all providers take
+    parts."""
+    changed = []
+    for message in messages:
+        content = message.content
+        if isinstance(content, tuple):
+            parts = tuple(new for part in content for new in change(part))
+            if parts != content:
+                message = replace(message, content=_one_text(parts))
+        changed.append(message)
+    return tuple(changed)
 
 
-def _told(part: Part) -> Part:
-    return TextPart(part.instead) if isinstance(part, ImagePart) and part.instead is not None else part
+def _one_text(parts: tuple[Part, ...]) -> str | tuple[Part, ...]:
+    if all(isinstance(part, TextPart) for part in parts):
+        return "\n\n".join(part.text for part in parts if isinstance(part, TextPart))
+    return parts
+
+
+def _spared(part: Part) -> tuple[Part, ...]:
+    return (replace(part, instead=UNSEEN) if isinstance(part, ImagePart) and part.instead is None else part,)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from app.domain.chat import ImagePart, Message, Part, TextPart
+from app.domain.chat import ImagePart, Message, Part, TextPart, VideoPart
 from app.domain.policies.earlier import shows_pictures
 from app.domain.policies.last_turn import with_quoted
 from app.domain.policies.quoting import quoted_notes
@@ -81,4 +81,8 @@ def with_notes(messages: tuple[Message, ...], notes: str) -> tuple[Message, ...]
 
 def _texts(message: Message) -> tuple[Part, ...]:
     content = message.content if isinstance(message.content, tuple) else ()
-    return tuple(part for part in content if not isinstance(part, ImagePart) or part.instead is not None)
+    return tuple(
+        part
+        for part in content
+        if not (isinstance(part, VideoPart) or (isinstance(part, ImagePart) and part.instead is None))
+    )

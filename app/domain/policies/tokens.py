@@ -10,7 +10,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Iterable
 
-from app.domain.chat import FilePart, ImagePart, Message, TextPart
+from app.domain.chat import FilePart, ImagePart, Message, TextPart, VideoPart
 from app.domain.events import Delta, Picture
 
 BYTES_A_TOKEN = 4
@@ -22,6 +22,9 @@ PICTURE_TOKENS = 1_290
 
 SECOND_TOKENS = 32
 """What a second of sound is in tokens of a prompt: Gemini's published figure."""
+
+VIDEO_SECOND_TOKENS = 258 + SECOND_TOKENS
+"""And a second of a video, a frame a second and its sound."""
 
 
 #: Tokens of a text.
@@ -106,6 +109,9 @@ def _content(message: Message, count: Count) -> int:
             total += count(part.text)
         elif isinstance(part, ImagePart):
             total += TOKENS_AN_IMAGE
+        elif isinstance(part, VideoPart):
+            frames = sum(TOKENS_AN_IMAGE for frame in part.frames if isinstance(frame, ImagePart))
+            total += max(frames, part.seconds * VIDEO_SECOND_TOKENS)
         elif isinstance(part, FilePart):
             total += part.seconds * SECOND_TOKENS
     return total

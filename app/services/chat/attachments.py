@@ -22,6 +22,7 @@ from app.domain.policies.sound import HEAD, seconds_of
 from app.domain.policies.tokens import BYTES_A_TOKEN
 from app.services.chat.documents import MOST_PICTURES, Documents, Room, Waiting, silences
 from app.services.chat.earlier_files import EarlierFiles, in_turn, is_past, past_ids, unread
+from app.services.chat.native_video import OF_NOW, as_it_is, may_be_sent
 from app.services.chat.run import ChatRun
 from app.services.chat.scribe import Scribe
 from app.services.files.service import FileService
@@ -137,6 +138,8 @@ class Attachments:
                 if (given.content_type or "").startswith("audio/"):
                     return (yield from self._recording(given, chat, room, cancel))
                 seen = yield from silences(partial(self._look, given, chat, cancel))
+                if seen.kind == "video" and given.of in OF_NOW and may_be_sent(chat, given):
+                    return (yield from silences(partial(as_it_is, given, _pictures(given, seen, room), seen)))
         if seen.kind != "document":
             return _pictures(given, seen, room)
         for notice in seen.notices:

@@ -18,7 +18,7 @@ from app.domain.policies.earlier import shown_to
 from app.domain.policies.retry import Situation, Step
 from app.domain.policies.tokens import estimate_prompt
 from app.domain.sound import Heard
-from app.factories.catalogue import row_of
+from app.factories.catalogue import row_of, takes_video
 from app.factories.llm_service_factory import LLMServiceFactory
 from app.services.catalogue.catalogue import Catalogue
 from app.services.chat.agenda import Agenda, Pause, Turn
@@ -139,7 +139,7 @@ class Failover:
     def _try(self, run: ChatRun, attempt: RunningAttempt, cancel: Cancel, timing: Timing) -> Iterator[ChatEvent]:
         candidate, request, rescue = attempt.turn.candidate, run.request, attempt.rescue
         model, work = candidate.model, run.plan.work
-        prompt = shown_to(run.prompt, sees=model.may_see)
+        prompt = shown_to(run.prompt, sees=model.may_see, videos=work == "chat" and takes_video(model))
         call = ProviderCall(
             model_name=model.name,
             base_url=model.base_url or self._catalogue.snapshot().providers[model.integration].base_url,

@@ -132,6 +132,8 @@ def _part(part: Part) -> GooglePart:
             media_type, data = split_data_url(url)
         case AudioPart(data, form):
             media_type = f"audio/{form}"
+        case _:
+            raise TypeError("a file is looked at before a provider is asked")
     return types.Part(inline_data=types.Blob(mime_type=media_type, data=base64.b64decode(data)))
 
 

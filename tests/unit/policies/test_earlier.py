@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.domain.chat import FilePart, ImagePart, Message, TextPart
+from app.domain.chat import FilePart, ImagePart, Message, TextPart, VideoPart
 from app.domain.policies.earlier import (
     UNSEEN,
     asked_again,
@@ -53,8 +53,17 @@ def test_a_model_that_does_not_see_is_told_of_what_it_may_be_spared() -> None:
     needed, spare = ImagePart("data:a"), ImagePart("data:b", instead="[it]")
     plain, shown = Message("user", "words"), Message("user", (spare, TextPart("x")))
     assert shown_to((plain, shown), sees=True) == (plain, shown)
-    assert shown_to((plain, shown), sees=False) == (plain, Message("user", (TextPart("[it]"), TextPart("x"))))
+    assert shown_to((plain, shown), sees=False) == (plain, Message("user", "[it]\n\nx"))
     messages = (plain, Message("user", (needed,)))
     assert shown_to(messages, sees=False) is messages
     assert [shows_pictures(message) for message in (plain, shown, messages[1])] == [False, False, True]
     assert for_all(messages) == (plain, Message("user", (ImagePart("data:a", instead=UNSEEN),)))
+
+
+def test_a_video_is_its_frames_for_whom_it_is_not_sent_to() -> None:
+    frames = (TextPart("[0:00]"), ImagePart("data:f"))
+    said = Message("user", (VideoPart(b"mp4", "video/mp4", "d1", 7, frames), TextPart("x")))
+    assert shows_pictures(said)
+    assert shown_to((said,), sees=True, videos=True) == (said,)
+    assert shown_to((said,), sees=True) == (Message("user", (*frames, TextPart("x"))),)
+    assert for_all((said,))[0].content == (frames[0], ImagePart("data:f", instead=UNSEEN), TextPart("x"))
