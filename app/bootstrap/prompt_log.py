@@ -19,7 +19,7 @@ def prompt_log(house: House) -> None:
     folder = settings.root / settings.log_dir
     log = PromptLog(folder, max_bytes=settings.log_max_mb * MB, keep=settings.log_keep)
     # A lane of its own: what else is owed after replies may be slow, and a row that is dropped is in no other place.
-    lane = Afterwards(1, MOST_WAITING)
+    lane = Afterwards(1, MOST_WAITING, house.stores.tally.dropped)
     house.at_once.append(lambda ended: lane.put(log.finished, ended))
     house.rated.append(log.rated)
     house.stores.tally.watches("prompts", lambda: log.lost + lane.dropped)

@@ -62,7 +62,7 @@ def stores_of(settings: Settings, lifecycle: Lifecycle) -> Stores:
     recovery = Recovery(journal, commits, hot, lambda: not commits.pending, tally.recovered)
     recovery.start()
     lifecycle.on_close("journal", journal.close)
-    afterwards = Afterwards()
+    afterwards = Afterwards(lost=tally.dropped)
     lifecycle.on_close("work after replies", partial(afterwards.drain, AFTERWARDS_SECONDS))
     lifecycle.on_close("recovery", recovery.stop)
     return Stores(database, redis, hot, commits, journal, tally, Conversations(database), afterwards)

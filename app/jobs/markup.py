@@ -46,6 +46,11 @@ class _Reader(HTMLParser):
         """Elements that are open, each with whether it and all in it is hidden."""
         self._title = False
 
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """`<![…` is a comment up to the next `>` to browsers; the library raises at what SGML does not know."""
+        end = self.rawdata.find(">", i + 3)
+        return -1 if end < 0 else end + 1
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._title = tag == "title"
         if tag in _BLOCKS or tag in _HEADINGS or tag in ("br", "li"):

@@ -18,11 +18,13 @@ class Afterwards:
     """At most `lanes` pieces of work at once and `most` that wait.
 
     One that comes while so many wait is dropped and counted in `dropped`: what is owed must be found again from SQL.
+    lost: told of each that is dropped.
     """
 
-    def __init__(self, lanes: int = 4, most: int = 1000) -> None:
+    def __init__(self, lanes: int = 4, most: int = 1000, lost: Callable[[], None] = lambda: None) -> None:
         self._lanes = lanes
         self._most = most
+        self._lost = lost
         self._waiting: deque[Callable[[], None]] = deque()
         self._running: set[Greenlet] = set()
         self._pid = os.getpid()
@@ -36,6 +38,7 @@ class Afterwards:
             self._waiting.clear()
         if len(self._waiting) >= self._most:
             self.dropped += 1
+            self._lost()
             return False
         self._waiting.append(partial(work, *args))
         if len(self._running) < self._lanes:

@@ -37,6 +37,9 @@ class Metrics:
             registry=registry,
         )
         self.lines_lost = Counter("log_lines_lost", "Log lines that could not be written", ("log",), registry=registry)
+        self.dropped = Counter(
+            "work_dropped", "Work after replies that was dropped, since too much waited", registry=registry
+        )
         self.attempts = Counter(
             "attempts", "Calls of providers; error is none", ("provider", "error"), registry=registry
         )

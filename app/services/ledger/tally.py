@@ -73,6 +73,10 @@ class Tally:
         """Tell of the lines that this log has lost. lost: so many until now, in this process."""
         self._losses.append((self._metrics.lines_lost.labels(name).inc, lost, 0))
 
+    def dropped(self) -> None:
+        """Work after a reply was dropped."""
+        self._metrics.dropped.inc()
+
     def note(self) -> None:
         """Count what has ended since the last time: all of one kind at once, since each step costs a microsecond."""
         for place, (count, lost, before) in enumerate(self._losses):

@@ -99,3 +99,12 @@ def test_the_text_of_a_picture_can_be_read(media: Media, tmp_path: Path) -> None
     path = tmp_path / "a.png"
     made.written_picture("Hello World").save(path)
     assert "hello" in media.read_document(path, "image/png", 100).lower()
+
+
+@pytest.mark.parametrize(
+    "odd", ["<![if IE]>x<![endif]>", "<![CDATA[y]]>", "<![what", "<!", "<![>", "</", "<!x y", "<?php"]
+)
+def test_html_with_odd_sections_keeps_its_text(media: Media, odd: str) -> None:
+    html = f"<!doctype html><html><body><p>Before.</p>{odd}<p>After.</p></body></html>"
+    seen = media.look(html.encode(), owner=None)
+    assert "Before." in seen.text

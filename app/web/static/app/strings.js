@@ -76,7 +76,7 @@ const STRINGS = {
   "question.editHint": "This question and all after it will be replaced once the new answer is there.",
   "answer.waiting": "Asking…", "answer.lost": "The connection broke off. Looking for what became of this answer…",
   "answer.broken": "The answer broke off before its end.", "answer.askAgain": "Ask again",
-  "answer.reasoning": "Reasoning", "answer.reasoningNow": "Thinking…", "answer.restart": "Begun anew by another model. {reason}",
+  "answer.reasoning": "Reasoning", "answer.reasoningNow": "Thinking…", "answer.restart": "Begun anew. {reason}",
   "answer.sources": "Sources", "answer.source": "Source", "answer.page": "page {page}", "answer.actions": "Answer actions",
   "answer.copy": "Copy answer", "answer.good": "Good answer", "answer.bad": "Bad answer", "answer.regenerate": "Answer again with another model",
   "state.client_gone": "Stopped here: this page was left, or you stopped it.",
