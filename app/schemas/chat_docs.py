@@ -63,7 +63,11 @@ APP_CHAT_BODY = body(
             "description": "true searches the web first; auto lets the model decide. What was used is in sources.",
         },
         "memory": BOOLEAN,
-        "attachments": {"type": "array", "items": STRING},
+        "attachments": {
+            "type": "array",
+            "items": STRING,
+            "description": "Ids of your files. They stay in the conversation: later questions are asked with them.",
+        },
     },
 )
 

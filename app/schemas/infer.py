@@ -86,7 +86,12 @@ BODY: dict[str, Any] = {
                 "properties": {
                     "prompt": STRING,
                     FILE: {**ONE_FILE, "description": "An image or a video, by its content."},
-                    "session_id": {**STRING, "maxLength": MAX_SESSION},
+                    "session_id": {
+                        **STRING,
+                        "maxLength": MAX_SESSION,
+                        "description": "A conversation to go on with, files attached to it included. The file sent "
+                        "here is not kept: later turns have the question and its answer.",
+                    },
                     "model": {**STRING, "default": "auto"},
                 },
             }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.caller import Caller
-from app.domain.chat import ChatRequest, ConversationRef, ImagePart, Message, TextPart, ToolCall
+from app.domain.chat import ChatRequest, ConversationRef, ImagePart, Message, TextPart, ToolCall, VideoPart
 from app.domain.policies.cache_key import cache_key, scope_of
 from app.domain.wishes import Wishes
 
@@ -183,3 +183,14 @@ def test_what_ends_in_no_plain_question_has_no_near_ones() -> None:
     assert scope_of(ASKED, picture) is None
     assert scope_of(ASKED, ASKED.messages[:3]) is None
     assert scope_of(ASKED, ()) is None
+
+
+def test_a_video_is_told_by_its_digest_and_not_read_again() -> None:
+    frames = (ImagePart("data:image/jpeg;base64,AA=="),)
+    video = VideoPart(b"one", "video/mp4", "d1", 7, frames)
+
+    def key(part: VideoPart) -> tuple[str, str]:
+        return digest(said(Message("user", (part, TextPart("What?")))))
+
+    assert key(video) == key(replace(video, data=b""))
+    assert len({key(video), key(replace(video, digest="d2")), key(replace(video, frames=()))}) == 3
