@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.bootstrap.house import MB, House
+from app.domain.finished import Finished
 from app.middleware import uploads
 from app.repositories.database import Database
 from app.repositories.files import Files
@@ -45,7 +46,12 @@ def files_room(house: House) -> None:
     def forget(user_id: str, public_id: str, row_id: str) -> None:
         house.files.remove_unowned()
 
+    def drawn(ended: Finished) -> None:
+        if ended.images and ended.conversation is not None:
+            house.files.drawn(ended.row.user_id, ended.images, ended.conversation)
+
     house.forgetters.append(forget)
+    house.listeners.append(drawn)
     largest = house.settings.max_upload_mb * MB
     house.doors += [short_files.blueprint(house.files, largest), *openai_files.blueprints(house.files, largest)]
 

@@ -16,7 +16,7 @@ class Finished:
     conversation: the row id of the conversation it was stored in, None where none is kept. reason: why the model that
     answered was chosen, as its attempt says. window: messages of the conversation that went into the prompt; older:
     there are, or may be, more of it. attempts: who was asked. earlier: the question before this one. pictures: the
-    prompt had some to be looked at.
+    prompt had some to be looked at. images: ids of the files that were drawn.
     """
 
     request: ChatRequest
@@ -30,3 +30,4 @@ class Finished:
     earlier: StoredMessage | None = None
     pictures: bool = False
     older: bool = False
+    images: tuple[str, ...] = ()

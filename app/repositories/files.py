@@ -161,6 +161,13 @@ class Files:
         if not self._database.write(work):
             raise _unknown()
 
+    def release_of_deleted(self, user_id: str, file_ids: Sequence[str], conversation_row: str, now: datetime) -> int:
+        """Delete these where the conversation that they were made for was; how many."""
+        gone = select(Conversation.id).where(Conversation.id == conversation_row, Conversation.deleted_at.is_not(None))
+        if self._database.read(lambda session: session.scalar(gone)) is None:
+            return 0
+        return self._database.write(lambda session: _release(session, user_id, file_ids, now))
+
     def free(self, now: datetime) -> list[str]:
         """Ids of some blobs that nobody owns and nobody is writing. Their bytes are to be taken away, then `gone`."""
 

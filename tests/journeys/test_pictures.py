@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from typing import Any
 
 import openai
@@ -316,6 +317,34 @@ def test_an_admins_test_asks_a_model_for_what_it_is_for(gateway: Gateway, name: 
         gateway.behave("status-401", name)
         failed = gateway.post(f"/api/admin/models/{model_id}/test", {})
         assert (failed.status_code, failed.json()["error"]["details"]["reason"]) == (500, "key_rejected")
+
+
+def test_fault_9_06_what_is_drawn_while_its_conversation_is_deleted_goes_with_it(any_gateway: Gateway) -> None:
+    headers = any_gateway.user()
+    begun = any_gateway.post("/chat", {"prompt": "Draw a fox", "session_id": "zoo"}, headers=headers)
+    assert begun.status_code == 200, begun.text
+    any_gateway.upstream.forget()
+    any_gateway.behave("slow-1500", MODEL)
+    replies: list[requests.Response] = []
+
+    def draw() -> None:
+        body = {"prompt": "Draw a bear", "session_id": "zoo"}
+        replies.append(requests.post(f"{any_gateway.url}/chat", json=body, headers=headers, timeout=20))
+
+    drawing = threading.Thread(target=draw)
+    drawing.start()
+    any_gateway.upstream.wait_for(lambda log: log)
+    gone = requests.delete(f"{any_gateway.url}/api/conversations/zoo", headers=headers, timeout=20)
+    assert gone.status_code == 204, gone.text
+    drawing.join(20)
+    assert replies[0].status_code == 200, replies[0].text
+
+    def kept() -> list[Any]:
+        found: list[Any] = any_gateway.get("/files/list", headers=headers).json()["files"]
+        return found
+
+    soon(lambda: not kept(), 3, "a picture of a deleted conversation is still there")
+    assert any_gateway.get(replies[0].json()["image_url"], headers=headers).status_code == 404
 
 
 def test_fault_3_01_who_leaves_lets_go_of_the_one_who_draws(gateway: Gateway) -> None:

@@ -247,6 +247,7 @@ def _finished(chat: ChatRun, row: LedgerRow) -> Finished:
         earlier=next((said for said in reversed(chat.window) if said.role == "user"), None),
         pictures=_sees(chat),
         older=chat.older,
+        images=tuple(chat.images),
     )
 
 

@@ -124,6 +124,11 @@ class FileService:
         self.remove_unowned()
         return found.file
 
+    def drawn(self, user_id: str, file_ids: Sequence[str], conversation_row: str) -> None:
+        """These were made for a conversation; they go where it was deleted meanwhile. Raises Unavailable."""
+        if self._files.release_of_deleted(user_id, file_ids, conversation_row, self._now()):
+            self.remove_unowned()
+
     def preview(self, caller: Caller, name_or_id: str) -> tuple[StoredFile, str]:
         """The file and the beginning of its text, empty for what has none.
 
