@@ -248,10 +248,12 @@ export class Thread {
   /** What the server keeps of a question whose reply never came here; null where it keeps nothing. */
   async storedUnheard(exchange) {
     if (!this.id) return null;
-    const found = await getJson("/llm/get-conversation-history", { conversation_id: this.id, limit: 2 }).catch(() => null);
-    const last = found && exchangesOf(found.messages).at(-1);
-    const known = last && this.exchanges.some((one) => one.promptId === last.promptId);
-    return last && !known && last.question.text === exchange.question.text ? last : null;
+    const found = await this.history().catch(() => null);
+    // A browser repeats by itself what got no reply on an old connection: there may be several, the first stands for all.
+    const unknown = found ? exchangesOf(found.messages).filter((one) => !this.exchanges.some((two) => two.promptId === one.promptId)) : [];
+    const first = unknown.find((one) => one.question.text === exchange.question.text) ?? null;
+    if (first && unknown.length > 1) first.state = "client_gone"; // it and what came after it are replaced
+    return first;
   }
 
   /** Another answer to the same question, by another model where one is named. */
