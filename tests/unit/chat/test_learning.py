@@ -183,8 +183,7 @@ def test_auto_goes_by_what_was_learned_once_enough_is_known_of_that_kind(learner
     believing(kept, b_large=0.97)
     learner.look()
     assert chosen(selector)[0] == ("a-small", "priority")  # of one model alone nothing can be chosen
-    believing(kept, a_small=0.2, b_large=0.97)
-    kept.arms["code"]["a/a-sees"] = Arm(good=20, weight=400, ratings=50)
+    believing(kept, a_small=0.2, a_sees=0.05, b_large=0.97)
     learner.look()
     assert chosen(selector)[0] == ("b-large", "learned")
     assert chosen(selector, "Hello there")[0] == ("a-small", "priority")  # nothing is known of chat
