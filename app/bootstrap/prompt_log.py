@@ -22,6 +22,6 @@ def prompt_log(house: House) -> None:
     lane = Afterwards(1, MOST_WAITING, house.stores.tally.dropped)
     house.at_once.append(lambda ended: lane.put(log.finished, ended))
     house.rated.append(log.rated)
-    house.stores.tally.watches("prompts", lambda: log.lost + lane.dropped)
+    house.stores.tally.watches("prompts", lambda: log.lost)
     house.lifecycle.on_close("prompt log", log.close)
     house.lifecycle.on_close("rows of the prompt log", partial(lane.drain, 1.0))
