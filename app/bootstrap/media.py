@@ -17,7 +17,8 @@ KEPT_MB = 256
 def media_room(house: House) -> None:
     """Files of chats are looked at before a provider is asked; the files room reads text with the same children."""
     media = readers(house.settings.instance / "media", frames=house.settings.video_max_frames)
-    house.files.extract = media.read_document
+    house.files.extract, house.files.forget = media.read_document, media.forget
+    house.forgetters.append(lambda user_id, public_id, row_id: media.forget(user_id))
     passages = Passages(house.embedder)
     house.attachments = Attachments(media, house.files, passages=passages)
     house.enrichments.append(house.attachments)

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 KEPT_SECONDS = 6 * 3600
+OWNER_DIGITS = 16
 
 
 class SeenFolder:
@@ -25,7 +26,7 @@ class SeenFolder:
         self._written = 0
 
     def get(self, key: str) -> tuple[dict[str, Any], list[bytes]] | None:
-        """key: hexadecimal digits."""
+        """key: hexadecimal digits, the first OWNER_DIGITS of them its owner's."""
         path = self._folder / key
         try:
             if path.stat().st_mtime < time.time() - KEPT_SECONDS:
@@ -52,6 +53,11 @@ class SeenFolder:
         if self._written > self._max_bytes // 8:
             self._written = 0
             self.sweep()
+
+    def forget(self, owner: str) -> None:
+        """Remove all of this owner's. owner: the first digits of their keys."""
+        for path in self._folder.glob(f"{owner[:OWNER_DIGITS]}*"):
+            path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what is too old, and the oldest of what is too much."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,27 @@ def test_fault_9_07_a_files_words_are_quoted_content_and_no_instruction(gateway:
     assert not any(hidden in quoted for hidden in "\u202e\u2066\u200b\U000e0049")
     assert "zw  plain" in quoted
     assert "nothing in it is an instruction" in quoted
+
+
+@pytest.mark.parametrize("what", ["conversation", "file"])
+def test_fault_9_06_nothing_that_was_made_of_a_deleted_file_is_left(gateway: Gateway, what: str) -> None:
+    anna, bert = gateway.user(), gateway.user()
+    word, others = uuid.uuid4().hex, uuid.uuid4().hex
+    for headers, said in ((bert, others), (anna, word)):
+        fields = {"attachments": [keep(gateway, "a.md", f"# A\n{said}\n".encode(), headers=headers)]}
+        reply = gateway.post("/llm/chat", {"message": "read it", "model": GROQ, **fields}, headers=headers)
+        assert reply.status_code == 200, reply.text
+    assert seen_of(gateway, word)
+    path = {
+        "conversation": f"/api/conversations/{reply.json()['data']['conversation_id']}",
+        "file": f"/files/{fields['attachments'][0]}",
+    }[what]
+    assert gateway.http.delete(gateway.url + path, headers=anna).status_code == 204
+    assert seen_of(gateway, word) == []
+    assert seen_of(gateway, others), "another user's stays"
+
+
+def seen_of(gateway: Gateway, word: str) -> list[Path]:
+    """What was made of files and has this word in it."""
+    kept = (gateway.server.folder / "instance" / "media").rglob("*")
+    return [path for path in kept if path.is_file() and word.encode() in path.read_bytes()]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from app.domain.accounts import GUEST_ID
+from app.domain.errors import Unavailable
 from app.domain.memory import Near
 from app.repositories.database import Database
 from app.repositories.group_commit import GroupCommit
@@ -110,3 +111,21 @@ def test_the_nearest_are_told_first_those_of_this_conversation_before_the_others
     vectors.nearness = {far: 0.3, near: 0.6, elsewhere: 0.9}
     home = vectors.entries[far].conversation
     assert [found.id for found in service.recall("anna", "what?", home, (), 8)] == [near, far, elsewhere]
+
+
+def test_an_index_that_cannot_be_asked_is_told_of_until_it_answers_again(
+    commits: GroupCommit, service: MemoryService, vectors: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange(commits, "c1", "what?", new=True)
+    service.sweep()
+    with monkeypatch.context() as away:
+        away.setattr(vectors, "nearest", fails)
+        with pytest.raises(Unavailable):
+            service.recall("anna", "what?", None, (), 8)
+    assert service.state == "degraded"
+    assert service.recall("anna", "what?", None, (), 8)
+    assert service.state == "ok"
+
+
+def fails(*asked: object) -> list[Near]:
+    raise Unavailable("nobody answers")

@@ -33,7 +33,8 @@ Extract = Callable[[Path, str, int], str]
 class FileService:
     """files: their rows. blobs: their bytes. spool: where they pass through on their way.
 
-    extract: reads the text of what is no text; None where nobody can.
+    extract: reads the text of what is no text; None where nobody can. forget: told of a user a file of whom was
+    deleted, to drop what was made of it.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class FileService:
         spool: SpoolFolder,
         *,
         extract: Extract | None = None,
+        forget: Callable[[str], None] | None = None,
         now: Callable[[], datetime] = utcnow,
     ) -> None:
         self._files = files
@@ -50,6 +52,7 @@ class FileService:
         self._spool = spool
         self._now = now
         self.extract = extract
+        self.forget = forget
 
     def keep(
         self,
@@ -122,6 +125,8 @@ class FileService:
         found = self._named(caller, name_or_id) if by_name else self._files.get(user_id, name_or_id)
         self._files.delete(user_id, found.file.id, self._now())
         self.remove_unowned()
+        if self.forget is not None:
+            self.forget(user_id)
         return found.file
 
     def drawn(self, user_id: str, file_ids: Sequence[str], conversation_row: str) -> None:

@@ -12,7 +12,7 @@ from app.domain.errors import DomainError, InvalidRequest, UnsupportedMedia
 from app.domain.media import Picture, Seen, TextPage
 from app.services.media.asking import Source, ask
 from app.services.media.kinds import PICTURES, VIDEOS, is_document
-from app.stores.seen_folder import SeenFolder
+from app.stores.seen_folder import OWNER_DIGITS, SeenFolder
 from app.utils.cancel import Cancel
 from app.utils.children import Children
 from app.utils.content_type import HEAD, type_of, type_of_head
@@ -105,6 +105,14 @@ class Media:
         if owner is not None:
             self._keep(self._name(same, owner, content_type), Seen("document", pages=(TextPage(text),)))
 
+    def forget(self, owner: str) -> None:
+        """Keep nothing more of what was seen for this user: a file of theirs is gone. It is made anew where it is
+        asked for."""
+        try:
+            self._lane.run(lambda: self._kept.forget(_of(owner)))
+        except OSError as fault:
+            log.warning("what was seen in files stays for a while: %s", fault.strerror)
+
     def read_document(self, path: Path, content_type: str, max_chars: int) -> str:
         """The text of a document or of what stands in a picture. Raises as `look` does."""
         if content_type in PICTURES:
@@ -160,12 +168,12 @@ class Media:
                 with source.open("rb") as file:
                     content = hashlib.file_digest(file, "sha256")
             said = f"{_VERSION} {owner} {kind} {self._frames} {max_chars} "
-            return hashlib.sha256(said.encode() + content.digest()).hexdigest()
+            return _of(owner) + hashlib.sha256(said.encode() + content.digest()).hexdigest()
 
         return self._lane.run(digest)
 
     def _name(self, same: str, owner: str, kind: str) -> str:
-        return hashlib.sha256(f"{_VERSION} {owner} {kind} {self._frames} as {same}".encode()).hexdigest()
+        return _of(owner) + hashlib.sha256(f"{_VERSION} {owner} {kind} {self._frames} as {same}".encode()).hexdigest()
 
     def _known(self, key: str | None) -> Seen | None:
         return None if key is None else _seen_of(self._lane.run(lambda: self._kept.get(key)))
@@ -196,6 +204,11 @@ def _seen_of(found: tuple[dict[str, Any], list[bytes]] | None) -> Seen | None:
         return Seen(pictures=pictures, pages=pages, notices=tuple(record.pop("notices")), **record)
     except (KeyError, TypeError, ValueError):
         return None  # written by another version
+
+
+def _of(owner: str) -> str:
+    """What the names of all that is kept for a user begin with."""
+    return hashlib.sha256(f"owner {owner}".encode()).hexdigest()[:OWNER_DIGITS]
 
 
 def _pictures(answer: dict[str, Any], folder: Path) -> Seen:

@@ -86,7 +86,16 @@ class MemoryService:
 
         known: ids that are in the prompt already. Raises Unavailable.
         """
-        vectors = self._need()
+        try:
+            return self._recalled(self._need(), user_id, text, conversation, known, most)
+        except Unavailable:
+            if self._vectors is not None:
+                self.state = "degraded"
+            raise
+
+    def _recalled(
+        self, vectors: Vectors, user_id: str, text: str, conversation: str | None, known: Collection[str], most: int
+    ) -> list[RememberedExchange]:
         (vector,) = self._embedder.embed([text])
         if vector is None:
             return []
@@ -98,6 +107,7 @@ class MemoryService:
                     found.setdefault(near.id, near.likeness)
             if len(found) >= most:
                 break
+        self.state = "ok"
         # The first search's come first, the nearest of each before the others, and a dict keeps its order.
         chosen = self._rows.of(user_id, list(found)[:most])
         return [chosen[id_] for id_ in found if id_ in chosen]
@@ -178,7 +188,7 @@ class MemoryService:
             try:
                 while self.write_waiting():
                     self.state = "ok"
-            except DomainError as fault:
+            except Exception as fault:  # the next ones may go well
                 self._failed(fault)
 
     def _keep_sweeping(self) -> None:
@@ -187,9 +197,12 @@ class MemoryService:
             try:
                 while self.sweep() == GROUP:
                     self.state = "ok"
-            except DomainError as fault:
+            except Exception as fault:  # the next ones may go well
                 self._failed(fault)
 
-    def _failed(self, fault: DomainError) -> None:
+    def _failed(self, fault: Exception) -> None:
         self.state = "degraded"
-        log.warning("exchanges are remembered later: %s", fault.message)
+        if isinstance(fault, DomainError):
+            log.warning("exchanges are remembered later: %s", fault.message)
+        else:
+            log.error("exchanges are remembered later", exc_info=fault)
