@@ -16,6 +16,14 @@ def vector(text: str, dimensions: int = DIMENSIONS) -> list[float]:
     return [(digest[place % 32] - 128) / 64 for place in range(dimensions)]
 
 
+def too_much(texts: Any) -> str | None:
+    """Why a text is refused: more than 8,192 tokens, four letters one of them, and any other character."""
+    for place, text in enumerate(texts if isinstance(texts, list) else [texts]):
+        if isinstance(text, str) and sum(1 if ord(letter) > 127 else 0.25 for letter in text) > 8192:
+            return f"Invalid 'input[{place}]': maximum context length is 8192 tokens."
+    return None
+
+
 def openai_vectors(body: dict[str, Any], words: set[str]) -> dict[str, Any]:
     """The reply of `/embeddings`: `base64-vectors`, `shuffled-vectors`, and what is wrong: `few-vectors`,
     `nan-vector`, `text-vector`, `uneven-vectors`, `no-vectors`, `twice-vector`."""

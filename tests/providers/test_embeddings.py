@@ -55,3 +55,17 @@ def test_the_next_key_is_asked_where_one_is_refused(upstream: EmulatedProviders,
 def test_what_it_cannot_have_is_unavailable(upstream: EmulatedProviders, words: str) -> None:
     with pytest.raises(Unavailable):
         embedder(upstream, words, seconds=0.5).embed(["a", "b"])
+
+
+def test_a_text_that_is_too_long_keeps_nobody_elses_from_being_made(
+    upstream: EmulatedProviders,
+) -> None:
+    found = embedder(upstream).embed(["a", "b", "记" * 20_000, "c"])
+    assert all(one is not None for one in found), "of the long one its beginning"
+    assert len(upstream.log()) < 12
+
+
+def test_who_takes_no_text_at_all_makes_no_vectors_now(upstream: EmulatedProviders) -> None:
+    with pytest.raises(Unavailable):
+        embedder(upstream, "status-400").embed(["a", "b", "c"])
+    assert len(upstream.log()) == 2

@@ -46,7 +46,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.providers.drawing import drawn, gemini_picture, openai_pictures
-from tests.providers.embedding import openai_vectors
+from tests.providers.embedding import openai_vectors, too_much
 from tests.providers.faulty import Reply, head, spoil
 from tests.providers.gemini_store import GeminiStore
 from tests.providers.hearing import form, heard, refused
@@ -292,6 +292,7 @@ class Answerer:
         if self.path.endswith("/embeddings"):
             unknown = body.keys() - {"model", "input", "dimensions"}
             error = f"Unknown parameter: {min(unknown)}" if unknown else None
+            error = error or too_much(body["input"])
             return Asked("openai", str(body.get("model")), False, str(body["input"]), embeds=True, error=error)
         return hear_openai(body) if self.path.endswith("/chat/completions") else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
 SECONDS: Final = 30.0
 BATCH: Final = 256
 LONGEST: Final = 24_000
-"""Characters of a text that are sent: under the 8,192 tokens that such models take."""
+"""Characters of a text that are sent: of most texts under the 8,192 tokens that such models take."""
+SHORT: Final = 4_000
+"""Characters of any text that are under it: of one that is refused only so many are sent."""
+_REFUSALS: Final = ("invalid_request", "context_length_exceeded", "too_large", "content_filtered")
+
+
+log = logging.getLogger(__name__)
+
+
+class _RefusedError(Exception):
+    """The provider does not take these texts."""
 
 
 class ProviderEmbedder:
@@ -43,11 +54,40 @@ class ProviderEmbedder:
         found: list[Vector | None] = [None] * len(texts)
         for start in range(0, len(told), BATCH):
             some = told[start : start + BATCH]
-            for (place, _), value in zip(some, self._asked([text for _, text in some]), strict=True):
-                found[place] = self._vector(value)
+            for (place, _), value in zip(some, self._taken([text for _, text in some]), strict=True):
+                found[place] = None if value is None else self._vector(value)
         return found
 
+    def _taken(self, texts: Sequence[str]) -> Sequence[bytes | None]:
+        """One that the provider does not take, or all of them being too much at once, keeps nobody else's from being
+        made: they are asked for by halves. None for one that is refused alone."""
+        try:
+            return self._asked(texts)
+        except _RefusedError:
+            pass
+        try:
+            self._asked(["text"])
+        except _RefusedError as refused:  # whatever they say: it is not them
+            raise Unavailable(f"{self.name} takes no texts") from refused
+        return self._halved(texts)
+
+    def _halved(self, texts: Sequence[str]) -> list[bytes | None]:
+        if len(texts) > 1:
+            half = len(texts) // 2
+            return [*self._whole(texts[:half]), *self._whole(texts[half:])]
+        if len(texts[0]) > SHORT:
+            return self._whole([texts[0][:SHORT]])
+        log.warning("%s does not take a text of %d characters: it gets no vector", self.name, len(texts[0]))
+        return [None]
+
+    def _whole(self, texts: Sequence[str]) -> list[bytes | None]:
+        try:
+            return list(self._asked(texts))
+        except _RefusedError:
+            return self._halved(texts)
+
     def _asked(self, texts: Sequence[str]) -> tuple[bytes, ...]:
+        """Raises _RefusedError where it is these texts that are not taken, Unavailable."""
         last: ProviderFault | None = None
         for key in self._keys():
             call = ProviderCall(
@@ -66,6 +106,8 @@ class ProviderEmbedder:
                         return event.values
             except ProviderFault as fault:
                 last = fault
+                if fault.kind in _REFUSALS:
+                    raise _RefusedError from fault
                 if fault.kind not in ("rate_limited", "key_rejected"):
                     break
         raise Unavailable(f"{self.name} makes no vectors now ({last.kind if last else 'it said none'})")

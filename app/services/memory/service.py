@@ -188,7 +188,7 @@ class MemoryService:
             try:
                 while self.write_waiting():
                     self.state = "ok"
-            except Exception as fault:  # the next ones may go well
+            except Exception as fault:  # noqa: BLE001 - the next ones may go well
                 self._failed(fault)
 
     def _keep_sweeping(self) -> None:
@@ -197,7 +197,7 @@ class MemoryService:
             try:
                 while self.sweep() == GROUP:
                     self.state = "ok"
-            except Exception as fault:  # the next ones may go well
+            except Exception as fault:  # noqa: BLE001 - the next ones may go well
                 self._failed(fault)
 
     def _failed(self, fault: Exception) -> None:
