@@ -208,7 +208,8 @@ class StreamBody:
             if type(event) is Accepted:
                 self._degraded, self._standing = event.degraded, event.standing
             if type(event) is Failed:
-                chat_facts.note(self._environ, event)
+                for told in (*first, event):
+                    chat_facts.note(self._environ, told)
                 raise event.error
             first.append(event)
             if type(event) in (Delta, Silence, Done):
