@@ -52,7 +52,7 @@ def house(
 ) -> Iterator[Gateway]:
     """The embedded service, once for all tests of the page."""
     env = {"ADMIN_PASSWORD": ADMIN_PASSWORD, "CACHE": "app"}
-    with Gateway(tmp_path_factory.mktemp("page"), upstream_process, env) as gateway:
+    with Gateway(tmp_path_factory.mktemp("page"), upstream_process, env | {"MEMORY_ENABLED": "true"}) as gateway:
         yield gateway
 
 

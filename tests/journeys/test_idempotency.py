@@ -262,7 +262,7 @@ def test_fault_5_15_a_joined_stream_that_comes_to_nothing_is_framed_as_any_other
     if path == APP:
         assert [frame.partition("\n")[0] for frame in frames] == ["event: start", "event: error"]
         start = json.loads(frames[0].partition("data: ")[2])
-        assert start == {"conversation_id": None, "prompt_id": first.headers["x-request-id"], "model": ""}
+        assert start == {"conversation_id": None, "prompt_id": first.headers["x-request-id"], "model": GROQ}
     else:
         assert [frame[:6] for frame in frames] == ["data: "]
 

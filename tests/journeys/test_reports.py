@@ -86,6 +86,7 @@ def test_the_short_doors_numbers(live_server: LiveServer) -> None:
     said = person.chat("Hello")
     told = person.get("/stats").json()
     average = told.pop("average_latency_ms")
+    assert told.pop("cache_size") in (0, 1)  # it is kept after the reply
     assert told == {
         "total_prompts": 1,
         "model_usage": {said["model"]: 1},
@@ -93,7 +94,6 @@ def test_the_short_doors_numbers(live_server: LiveServer) -> None:
         "model_ratings": {},
         "fallback_count": 0,
         "cache_hits": 0,
-        "cache_size": 0,
     }
     assert abs(average - said["latency_ms"]) <= 50
 

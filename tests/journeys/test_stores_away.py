@@ -14,6 +14,9 @@ from tests.journeys.load import Load
 from tests.journeys.real_stores import own_postgres, own_redis
 from tests.providers.fixtures import EmulatedProviders
 
+#: No conversation grows past its window here: a summary would be a row of its own.
+LONG = {"CONVERSATION_MAX_MESSAGES": "5000", "CONVERSATION_MAX_TOKENS": "1000000"}
+
 
 def kept_once(gateway: Gateway, load: Load) -> None:
     """Every chat has one row, and every answer of a conversation its two messages."""
@@ -38,7 +41,7 @@ def test_fault_6_01_postgresql_goes_and_comes_back_under_load(
 ) -> None:
     with own_redis() as redis_url, own_postgres() as database_url:
         gate = Gate(database_url, 5432)
-        env = {"REDIS_URL": redis_url, "DATABASE_URL": gate.url, "WEB_CONCURRENCY": "2"}
+        env = {"REDIS_URL": redis_url, "DATABASE_URL": gate.url, "WEB_CONCURRENCY": "2", **LONG}
         with Gateway(tmp_path / "root", upstream, env) as gateway:
             upstream.behave("chunks-5+tick-5", model=GROQ)
             load = Load(gateway, stream=3, talk=3)
@@ -62,7 +65,7 @@ def test_fault_5_07_redis_is_stopped_emptied_and_started_under_load(
     tmp_path: Path, upstream: EmulatedProviders
 ) -> None:
     with flaky_redis() as redis, own_postgres() as database_url:
-        env = {"REDIS_URL": redis.url, "DATABASE_URL": database_url, "WEB_CONCURRENCY": "2"}
+        env = {"REDIS_URL": redis.url, "DATABASE_URL": database_url, "WEB_CONCURRENCY": "2", **LONG}
         with Gateway(tmp_path / "root", upstream, env) as gateway:
             upstream.behave("chunks-5+tick-5", model=GROQ)
             load = Load(gateway, stream=3, talk=3)
