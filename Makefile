@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e chromium check bench chaos lock env devenv example
+.PHONY: help run test test-e2e chromium nginx check bench chaos lock env devenv example
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -45,6 +45,14 @@ chromium:
 		echo "installing chromium"; \
 		as="$$([ "$$(id -u)" = 0 ] || echo 'sudo -n')"; \
 		$$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	}
+
+# For the test of streams behind a proxy that buffers.
+nginx:
+	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || { \
+		echo "installing nginx"; \
+		as="$$([ "$$(id -u)" = 0 ] || echo 'sudo -n')"; \
+		$$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light >/dev/null; \
 	}
 
 check: devenv  ## lint, types, import rules, make test

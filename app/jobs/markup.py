@@ -47,9 +47,9 @@ class _Reader(HTMLParser):
         self._title = False
 
     def parse_marked_section(self, i: int, report: int = 1) -> int:
-        """`<![…` is a comment up to the next `>` to browsers; the library raises at what SGML does not know."""
+        """`<![…` is a comment up to the next `>`, or the end, to browsers; the library raises at what SGML does not know."""
         end = self.rawdata.find(">", i + 3)
-        return -1 if end < 0 else end + 1
+        return len(self.rawdata) if end < 0 else end + 1
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._title = tag == "title"

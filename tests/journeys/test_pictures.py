@@ -47,7 +47,7 @@ def drawn_before(gateway: Gateway) -> None:
 @pytest.mark.usefixtures("drawn_before")
 def test_a_wish_for_a_picture_gets_one_that_is_kept_here(gateway: Gateway, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("invariants")
-    reply = short(gateway, "Draw a red fox", session_id="zoo")
+    reply = short(gateway, "Draw a red fox", session_id="menagerie")
     data = reply.json()
     assert reply.status_code == 200, reply.text
     assert (data["type"], data["model"], data["provider"], data["fallback"]) == ("image", MODEL, "gemini", False)
@@ -56,7 +56,7 @@ def test_a_wish_for_a_picture_gets_one_that_is_kept_here(gateway: Gateway, reque
     assert (content.status_code, content.headers["content-type"]) == (200, "image/png")
     assert content.content == png("gemini: Draw a red fox")
     assert "attachment" in content.headers["content-disposition"]
-    history = gateway.history("zoo")
+    history = gateway.history("menagerie")
     assert history[-1]["images"] == [{"id": data["image_url"].split("/")[3], "url": data["image_url"]}]
     assert (reply.headers["x-model"], reply.headers["x-attempts"]) == (MODEL, "1")
 

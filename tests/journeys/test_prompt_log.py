@@ -54,7 +54,7 @@ def test_a_rating_is_a_further_row_in_both_files(any_gateway: Gateway) -> None:
 
     def cells() -> list[list[str]]:
         with (any_gateway.server.folder / "logs" / "prompts.csv").open(newline="") as file:
-            return [row for row in csv.reader(file) if said["prompt_id"] in row and "4" in row]
+            return [row for row in csv.reader(file) if said["prompt_id"] in row and row[-2] == "4"]
 
     ((*_, told, feedback),) = soon(cells, 5)
     assert (told, feedback) == ("4", "'=HYPERLINK(1)")
