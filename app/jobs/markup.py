@@ -47,7 +47,7 @@ class _Reader(HTMLParser):
         self._title = False
 
     def parse_marked_section(self, i: int, report: int = 1) -> int:
-        """`<![…` is a comment up to the next `>`, or the end, to browsers; the library raises at what SGML does not know."""
+        """`<![…` is a comment up to the next `>`, or the end, to browsers; the library raises at some."""
         end = self.rawdata.find(">", i + 3)
         return len(self.rawdata) if end < 0 else end + 1
 
