@@ -37,20 +37,20 @@ class Memories:
         def work(session: Session) -> None:
             # Taken first: whoever forgets at the same moment waits for us or was before us.
             waited = set(session.scalars(take.values(embedded=True).returning(Message.prompt_id)))
-            for memory in memories:
-                if memory.id not in waited:
-                    continue
-                session.execute(
-                    _KEEP,
-                    {
-                        "id": memory.id,
-                        "question": memory.question,
-                        "answer": memory.answer,
-                        "embedder": embedder,
-                        "conversation": memory.conversation,
-                        "user": memory.user_id,
-                    },
-                )
+            rows = [
+                {
+                    "id": memory.id,
+                    "question": memory.question,
+                    "answer": memory.answer,
+                    "embedder": embedder,
+                    "conversation": memory.conversation,
+                    "user": memory.user_id,
+                }
+                for memory in memories
+                if memory.id in waited
+            ]
+            if rows:
+                session.execute(_KEEP, rows)
 
         self._database.write(work)
 

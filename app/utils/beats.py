@@ -6,6 +6,9 @@ from collections.abc import Callable, Generator
 from typing import TypeVar, cast
 
 import gevent
+from gevent.event import Event
+
+from app.utils.cancel import Cancel
 
 T = TypeVar("T")
 
@@ -27,6 +30,18 @@ def beats(work: Callable[[], T], every: float) -> Generator[None, None, T]:
     if error is not None:
         raise error
     return cast("T", value)
+
+
+def pause(seconds: float, cancel: Cancel) -> bool:
+    """Let so much time pass; False, at once, where it is stopped."""
+    if seconds > 0 and cancel.reason is None:
+        stopped = Event()
+        cancel.add(stopped.set)
+        try:
+            stopped.wait(seconds)
+        finally:
+            cancel.remove(stopped.set)
+    return cancel.reason is None
 
 
 def _outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:

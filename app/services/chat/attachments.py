@@ -20,8 +20,9 @@ from app.domain.policies.earlier import GONE, before_words
 from app.domain.policies.quoting import clock, plain_name
 from app.domain.policies.sound import HEAD, seconds_of
 from app.domain.policies.tokens import BYTES_A_TOKEN
-from app.services.chat.documents import MOST_PICTURES, Documents, Room, Waiting, silences
+from app.services.chat.documents import MOST_PICTURES, Documents, Room, Waiting
 from app.services.chat.earlier_files import EarlierFiles, in_turn, is_past, past_ids, unread
+from app.services.chat.enrichment import silences
 from app.services.chat.native_video import OF_NOW, as_it_is, may_be_sent
 from app.services.chat.run import ChatRun
 from app.services.chat.scribe import Scribe

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Final, Protocol
 
 import gevent
-from gevent.event import Event
 
 from app.domain.cached import KeptReply, Look
 from app.domain.chat import Door
@@ -23,6 +22,7 @@ from app.services.chat.nearness import Nearness
 from app.services.chat.replay import replayed
 from app.services.chat.run import ChatRun
 from app.services.chat.timing import HEARTBEAT
+from app.utils.beats import pause
 from app.utils.cancel import Cancel
 from app.utils.clock import monotonic, utcnow
 
@@ -155,7 +155,7 @@ class ChatCache:
 
     def _awaited(self, key: CacheKey, run: ChatRun, cancel: Cancel) -> Generator[ChatEvent, None, KeptReply | None]:
         """A kept answer, as soon as there is one, or None where it is for us to ask."""
-        asker, began, heard, pause = run.request.prompt_id, monotonic(), monotonic(), FIRST_PAUSE
+        asker, began, heard, seconds = run.request.prompt_id, monotonic(), monotonic(), FIRST_PAUSE
         while monotonic() - began < LONGEST_WAIT and cancel.reason is None:
             look = self._hot.look(key, asker, int(LEASE_SECONDS * 1000))
             if look.state == "hit":
@@ -167,8 +167,8 @@ class ChatCache:
             if look.state == "mine":
                 self._claims[key] = asker
                 return self._found_elsewhere(key, run, look)
-            _wait(pause, cancel)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause(seconds, cancel)
+            seconds = min(seconds * 2, LONGEST_PAUSE)
             if monotonic() - heard >= HEARTBEAT:
                 heard = monotonic()
                 yield Silence()
@@ -227,13 +227,3 @@ class ChatCache:
                 log.debug("claims are not renewed: %s", fault.message)
             except Exception:
                 log.exception("claims of the cache are not renewed")  # a bug, but not one that may end the loop
-
-
-def _wait(seconds: float, cancel: Cancel) -> None:
-    """So long, or until the call is stopped."""
-    stopped = Event()
-    cancel.add(stopped.set)
-    try:
-        stopped.wait(seconds)
-    finally:
-        cancel.remove(stopped.set)

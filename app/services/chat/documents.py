@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar, cast
+from typing import Final
 
 from app.domain.chat import FilePart, Part, TextPart
 from app.domain.errors import Unavailable
@@ -15,13 +14,10 @@ from app.domain.policies.pieces import MOST_TOKENS as PIECE_TOKENS
 from app.domain.policies.quoting import HIDDEN, cut_to, plain_name, quoted_file
 from app.domain.policies.tokens import BYTES_A_TOKEN, size_of
 from app.domain.wishes import Source
+from app.services.chat.enrichment import silences
 from app.services.chat.run import ChatRun
 from app.services.media.passages import Passage, Passages
-from app.utils.beats import beats
 
-T = TypeVar("T")
-
-HEARTBEAT = 10.0
 MOST_PICTURES = 64
 """Of one chat, frames included."""
 FOUND_TOKENS: Final = 12_000
@@ -84,18 +80,6 @@ class Documents:
         except Unavailable as away:
             room.tell(f"{plain_name(given.name)} could not be searched: {away.message}")
             return ()
-
-
-def silences(work: Callable[[], T]) -> Generator[Silence, None, T]:
-    """What the work returns; a Silence each time a heartbeat is due meanwhile."""
-    waiting = beats(work, HEARTBEAT)
-    with closing(waiting):
-        while True:
-            try:
-                next(waiting)
-            except StopIteration as done:
-                return cast("T", done.value)
-            yield Silence()
 
 
 def _beginning(text: str, room: Room) -> str:

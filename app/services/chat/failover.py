@@ -7,8 +7,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from gevent.event import Event
-
 from app.domain.catalogue import Model
 from app.domain.chat import ProviderCall
 from app.domain.errors import BudgetExceeded, DomainError, ProviderFault
@@ -28,6 +26,7 @@ from app.services.chat.rescue import Diverged, Rescue
 from app.services.chat.run import ChatRun
 from app.services.chat.timing import Timeouts, Timing
 from app.services.chat.transcript import Transcript
+from app.utils.beats import pause
 from app.utils.cancel import Cancel
 
 
@@ -200,24 +199,12 @@ class Failover:
 def _next(agenda: Agenda, timing: Timing, cancel: Cancel, wait: float = 0.0) -> Turn | None:
     """Who may be asked now or, for a model that is worth it, after a wait."""
     while True:
-        if timing.is_over(wait) or not _passed(wait, cancel):
+        if timing.is_over(wait) or not pause(wait, cancel):
             return None
         move = agenda.next()
         if not isinstance(move, Pause):
             return move
         wait = move.seconds
-
-
-def _passed(seconds: float, cancel: Cancel) -> bool:
-    """Let so much time pass; False, at once, where the chat is stopped."""
-    if seconds > 0 and cancel.reason is None:
-        stopped = Event()
-        cancel.add(stopped.set)
-        try:
-            stopped.wait(seconds)
-        finally:
-            cancel.remove(stopped.set)
-    return cancel.reason is None
 
 
 def _has_some(run: ChatRun) -> bool:

@@ -19,16 +19,15 @@ from app.domain.errors import (
     UnsupportedMedia,
 )
 from app.domain.events import Notice, Silence
+from app.services.chat.enrichment import silences
 from app.services.chat.run import ChatRun
 from app.services.media.kinds import PICTURES
 from app.transport.fetcher import GuardedFetcher
 from app.transport.stoppable import stoppable
-from app.utils.beats import beats
 from app.utils.cancel import Cancel
 from app.utils.content_type import HEAD, type_of_head
 from app.utils.together import together
 
-HEARTBEAT = 10.0
 MAX_LINKS = 20
 """Different addresses in one prompt."""
 MAX_BYTES, MAX_BYTES_IN_ALL = 10 * 2**20, 32 * 2**20
@@ -54,15 +53,8 @@ class LinkedPictures:
         """Raises naming the part: InvalidRequest for what cannot be had, TooLarge, UnsupportedMedia for what is no
         picture; Overloaded, and Unavailable where it was stopped."""
         places = _places(chat.prompt)
-        waiting = beats(lambda: self._fetch_all(places, cancel), HEARTBEAT)
-        with closing(waiting):
-            while True:
-                try:
-                    next(waiting)
-                except StopIteration as done:
-                    chat.set_prompt(_with_data(chat.prompt, done.value))
-                    return
-                yield Silence()
+        fetched = yield from silences(lambda: self._fetch_all(places, cancel))
+        chat.set_prompt(_with_data(chat.prompt, fetched))
 
     def _fetch_all(self, places: Mapping[str, str], cancel: Cancel) -> dict[str, str]:
         """The data: URL of each address."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Final
 
 from app.domain.chat import ToolCall
@@ -18,14 +17,13 @@ from app.domain.policies.search_query import clipped, query_of
 from app.domain.policies.search_tool import DEFINITION, queries_of
 from app.domain.policies.tokens import BYTES_A_TOKEN
 from app.domain.wishes import Source
+from app.services.chat.enrichment import silences
 from app.services.chat.own_tool import OwnTool
 from app.services.chat.run import ChatRun
 from app.services.search.service import Found, WebSearch
 from app.transport.stoppable import stoppable
-from app.utils.beats import beats
 from app.utils.cancel import Cancel
 
-HEARTBEAT: Final = 10.0
 MOST_TOKENS, LEAST_TOKENS = 5_000, 500
 """Tokens of text that pages may bring into one prompt; and what they may bring however full it is."""
 UNKNOWN_WINDOW: Final = 16_000
@@ -80,15 +78,7 @@ class Searching:
             except ProviderFault as stopped:
                 return Unavailable(f"the request was stopped ({stopped.kind})")
 
-        waiting = beats(work, HEARTBEAT)
-        with closing(waiting):
-            while True:
-                try:
-                    next(waiting)
-                except StopIteration as done:
-                    found: Found | DomainError = done.value
-                    break
-                yield Silence()
+        found = yield from silences(work)
         if isinstance(found, Unavailable) and cancel.reason is not None:
             raise found
         if isinstance(found, DomainError):

@@ -11,7 +11,7 @@ import pytest
 from app.domain.catalogue import Candidate, Plan
 from app.domain.chat import ImagePart, Message, Part, TextPart
 from app.domain.errors import DomainError, InvalidRequest, TooLarge, Unavailable, UnsupportedMedia
-from app.services.chat import linked_pictures
+from app.services.chat import enrichment, linked_pictures
 from app.services.chat.linked_pictures import LinkedPictures
 from app.services.chat.run import ChatRun
 from app.transport.fetcher import GuardedFetcher
@@ -240,7 +240,7 @@ def test_a_client_that_leaves_ends_the_fetching(room: LinkedPictures, names: Nam
 def test_closing_the_enrichment_ends_the_fetching(
     room: LinkedPictures, names: Names, secure: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linked_pictures, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(enrichment, "HEARTBEAT", 0.05)
     upstream = secure(silent)
     names.leads("pictures.example", ("127.0.0.1", upstream.port))
     events = room.enrich(chat_of(ImagePart(URL)), Cancel())
